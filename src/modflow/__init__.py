@@ -1,0 +1,68 @@
+"""modflow: backward error analysis of optimizers, derived exactly and checked numerically.
+
+Everything public is here. Importing modflow imports neither JAX nor SymPy; each name is
+loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from .errors import ModflowError, NotABSeries, NotAGradient, UnknownNameError
+
+if TYPE_CHECKING:
+    from .convergence import OrderEstimate as OrderEstimate
+    from .convergence import estimate_order as estimate_order
+    from .flows import Flow as Flow
+    from .methods import GradientDescent as GradientDescent
+    from .methods import HeavyBall as HeavyBall
+    from .methods import Method as Method
+    from .methods import Nesterov as Nesterov
+    from .methods import momentum as momentum
+    from .methods import parameter as parameter
+    from .modified import ModifiedEquation as ModifiedEquation
+    from .modified import modified_equation as modified_equation
+    from .potentials import ModifiedLoss as ModifiedLoss
+    from .problems import Problem as Problem
+    from .series import Tree as Tree
+    from .study import ConvergenceStudy as ConvergenceStudy
+    from .study import convergence_study as convergence_study
+
+try:
+    __version__ = version("modflow")
+except PackageNotFoundError:  # run from a source tree that is not installed
+    __version__ = "0+unknown"
+
+_HOMES = {
+    "convergence": ["OrderEstimate", "estimate_order"],
+    "flows": ["Flow"],
+    "methods": ["GradientDescent", "HeavyBall", "Method", "Nesterov", "momentum", "parameter"],
+    "modified": ["ModifiedEquation", "modified_equation"],
+    "potentials": ["ModifiedLoss"],
+    "problems": ["Problem"],
+    "series": ["Tree"],
+    "study": ["ConvergenceStudy", "convergence_study"],
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ModflowError",
+    "NotABSeries",
+    "NotAGradient",
+    "UnknownNameError",
+    *_HOME,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'modflow' has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
