@@ -1,0 +1,214 @@
+"""Modified equations: the flow that the iterates of an update rule follow.
+
+The step map A_k of `derivation` is the time-h flow of a vector field F_k, its logarithm
+(Hairer, Lubich & Wanner, *Geometric Numerical Integration*, IX.9). The iterates are, as
+formal series in h, the solution of the piecewise equation
+
+    x' = F_k(x) = Σ_τ h^(|τ|-1) / σ(τ) · b_k(τ) · F(τ)(x)   on [t_k, t_{k+1}].
+
+Kept up to h^(p-1) its solution stays within C h^p of the iterates over a fixed time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import sympy
+
+from .derivation import step_map
+from .errors import ModflowError
+from .methods import Method
+from .potentials import ModifiedLoss, modified_loss
+from .series import BSeries, ClosedForm, ClosedFormRing, K, Tree, trees_up_to
+from .series.render import latex_sum
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+MAX_ORDER = 12
+
+
+def modified_equation(method: Method, order: int) -> ModifiedEquation:
+    """The modified equation of `method` with the powers h^0, ..., h^(order-1), exactly.
+
+    >>> from modflow.methods import HeavyBall
+    >>> eq = modified_equation(HeavyBall(), order=2)
+    >>> for tree, b in eq.limit.items():
+    ...     print(tree, b)
+    Tree([1]) 1/(1 - beta)
+    Tree([1, 2]) -(beta + 1)/(2*(1 - beta)**3)
+
+    Raises ModflowError for an order outside 1..12, NotABSeries where the update rule is no
+    combination of x, its memory and values of f.
+    """
+    if isinstance(order, bool) or not isinstance(order, int) or not 1 <= order <= MAX_ORDER:
+        raise ModflowError(f"the order must be a whole number from 1 to {MAX_ORDER}; got {order!r}")
+    ring, step = step_map(method, order)
+    field = step.log().map(lambda c: ring(c).reduced())
+    return ModifiedEquation(method, order, ring, field)
+
+
+@dataclass(frozen=True, eq=False)
+class ModifiedEquation:
+    """The vector field F_k of a piecewise flow, by its coefficients b_k(τ).
+
+    Made by `modified_equation`; `with_coefficients` makes variants of it, such as a formula
+    from a paper that is to be compared with what is true.
+    """
+
+    method: Method
+    order: int
+    ring: ClosedFormRing
+    field: BSeries
+    """b_k(τ) as elements of `ring`."""
+
+    # -- coefficients -------------------------------------------------------------------
+
+    @cached_property
+    def coefficients(self) -> dict[Tree, sympy.Expr]:
+        """b_k(τ) in closed form in k and the parameters, HLW's normalisation; all trees."""
+        return {tree: self._show(b) for tree, b in self.elements()}
+
+    def at(self, k: int) -> dict[Tree, sympy.Expr]:
+        """b_k(τ) at this step k = 0, 1, 2, ..., in the parameters."""
+        if isinstance(k, bool) or not isinstance(k, int) or k < 0:
+            raise ModflowError(f"a step number is a whole number from 0; got {k!r}")
+        return {tree: self._show(b.at(k)) for tree, b in self.elements()}
+
+    @cached_property
+    def limit(self) -> dict[Tree, sympy.Expr]:
+        """lim b_k(τ) for k → ∞: the modified equation of the underlying one-step method.
+
+        Raises ModflowError where a coefficient grows with k.
+        """
+        return {tree: self._show(b.limit()) for tree, b in self.elements()}
+
+    def element(self, tree: Tree) -> ClosedForm:
+        """b_k(τ) as an element of the exact coefficient ring."""
+        return self.ring(self.field[tree])
+
+    def elements(self) -> list[tuple[Tree, ClosedForm]]:
+        """All trees up to the order with b_k(τ) in the ring, ascending."""
+        return [(tree, self.element(tree)) for tree in trees_up_to(self.order)]
+
+    def _show(self, element: ClosedForm) -> sympy.Expr:
+        value = element.to_sympy()
+        return _with_floats(value) if self.method.is_inexact else value
+
+    def __repr__(self) -> str:
+        return f"ModifiedEquation({self.method!r}, order={self.order})"
+
+    # -- variants -----------------------------------------------------------------------
+
+    def with_coefficients(self, changes: Mapping[Tree, Any]) -> ModifiedEquation:
+        """The same field with other coefficients on these trees; the others are kept.
+
+        Values are expressions (or strings) in k and the parameters, in the ring of this
+        equation: rational in the parameters, polynomial in k and in powers such as
+        beta**(k+1). Raises ModflowError for anything else.
+        """
+        values = {**self.field, **{tree: self.ring(c) for tree, c in changes.items()}}
+        order = max([self.order, *(tree.order for tree in changes)])
+        return ModifiedEquation(self.method, order, self.ring, BSeries(values, order))
+
+    def truncated(self, order: int) -> ModifiedEquation:
+        """The same field with the powers h^0, ..., h^(order-1) only."""
+        order = min(order, self.order)
+        return ModifiedEquation(self.method, order, self.ring, BSeries(dict(self.field), order))
+
+    def frozen(self) -> ModifiedEquation:
+        """The autonomous field of the limit k → ∞, used from the first step on."""
+        return ModifiedEquation(
+            self.method, self.order, self.ring, self.field.map(lambda b: self.ring(b).limit())
+        )
+
+    def residual(self, tree: Tree, formula: Any) -> sympy.Expr:
+        """b_k(τ) minus a formula, as an expression that is 0 exactly where both are identical.
+
+        Equality in the coefficient ring is decidable: 0 means equal for all k and all
+        values of the parameters.
+        """
+        return (self.element(tree) - self.ring(formula)).reduced().to_sympy()
+
+    # -- structure ----------------------------------------------------------------------
+
+    def modified_loss(self) -> ModifiedLoss:
+        """The Ê_k with F_k = -∇Ê_k for f = -∇E, whatever the loss E.
+
+        Raises NotAGradient with two trees whose coefficients would have to agree.
+        """
+        return modified_loss(dict(self.elements()), self._show)
+
+    # -- output -------------------------------------------------------------------------
+
+    def latex(self, k: int | None = None, *, limit: bool = False) -> str:
+        """The modified equation as a TeX formula for x' with f = -∇E."""
+
+        def value(b: ClosedForm, symmetry: int) -> sympy.Expr:
+            b = b.limit() if limit else b if k is None else b.at(k)
+            return self._show(b * Fraction(1, symmetry))
+
+        return r"\dot{x} = " + latex_sum(
+            (value(b, tree.symmetry), tree.order - 1, tree.differential())
+            for tree, b in self.elements()
+        )
+
+    def to_dict(self, k: int | None = None) -> dict[str, Any]:
+        """The JSON document of `modflow derive --json`; expressions as strings.
+
+        SymPy has a function called beta, so tell it that the symbol is meant:
+        ``sympy.sympify(text, locals={"beta": sympy.Symbol("beta")})``.
+
+        With a step number k the key "step" holds the coefficients at that step.
+        """
+        step = self.coefficients if k is None else self.at(k)
+        return {
+            "method": self.method.label,
+            "parameters": {name: str(v) for name, v in self.method.parameters.items()},
+            "order": self.order,
+            "normalisation": "HLW",
+            **({} if k is None else {"k": k}),
+            "coefficients": [
+                {
+                    "tree": list(tree.level_sequence),
+                    "order": tree.order,
+                    "symmetry": tree.symmetry,
+                    "step": str(step[tree]),
+                    "limit": None if self._limit_or_none is None else str(self.limit[tree]),
+                }
+                for tree in step
+            ],
+        }
+
+    def to_json(self, k: int | None = None) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(k), indent=2, ensure_ascii=False)
+
+    @property
+    def _limit_or_none(self) -> dict[Tree, sympy.Expr] | None:
+        try:
+            return self.limit
+        except ModflowError:
+            return None
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from ._rich import equation_view
+
+        yield equation_view(self)
+
+
+def _with_floats(expr: sympy.Expr) -> sympy.Expr:
+    """Non-integer rationals as floats; integers, exponents among them, stay."""
+    fractions = [r for r in expr.atoms(sympy.Rational) if not r.is_Integer]
+    return expr.xreplace({r: sympy.Float(r, 15) for r in fractions})
+
+
+__all__ = ["K", "ModifiedEquation", "modified_equation"]

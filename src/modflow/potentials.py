@@ -1,0 +1,123 @@
+"""When a modified field is a gradient, and of which loss.
+
+For f = -∇E, an elementary differential of order n is (-1)^n times a contraction of
+derivatives of E with one free index, at the root. Leaving out the root's role gives the
+*elementary potential* P(π) of the free (unrooted) tree π: the full contraction, such as
+‖∇E‖² for two vertices. Its gradient puts the free index at each vertex in turn, and a
+rooting τ of π is met by σ(π)/σ(τ) of them (orbit and stabilizer), so that
+
+    ∇P(π) / σ(π) = (-1)^n Σ_{τ a rooting of π} F(τ) / σ(τ).
+
+Hence Σ h^(|τ|-1)/σ(τ) b(τ) F(τ) is the gradient field of a modified loss for every loss E
+if b takes one value on all rootings of each free tree, b(u∘v) = b(v∘u); and only if,
+because elementary differentials are independent: where two rootings differ, a polynomial
+loss exists whose modified field has a Jacobian that is not symmetric. (The gradient
+counterpart of HLW Theorem IX.9.10 on Hamiltonian fields, where the sign is minus.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+from .errors import NotAGradient
+from .series import ClosedForm, Tree
+from .series.render import latex_sum
+
+STEP = sympy.Symbol("h")
+
+
+@dataclass(frozen=True, eq=False)
+class ModifiedLoss:
+    """Ê = Σ_π c(π) h^(|π|-1) P(π) over free trees, each named by its smallest rooting.
+
+    `coefficients` are in closed form in k, `limit` for k → ∞ (None where there is none);
+    both include the sign and the symmetry factor, so that the coefficient of a single
+    vertex multiplies E and that of [1, 2] multiplies h ‖∇E‖².
+    """
+
+    coefficients: dict[Tree, sympy.Expr]
+    limit: dict[Tree, sympy.Expr] | None
+
+    def latex(self, *, limit: bool = False) -> str:
+        r"""The modified loss as a TeX formula, such as ``\hat E = E + ...``."""
+        values = self.coefficients if not limit or self.limit is None else self.limit
+        return r"\hat E = " + latex_sum(
+            (c, tree.order - 1, potential_latex(tree)) for tree, c in values.items()
+        )
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def __str__(self) -> str:
+        powers = {1: "", 2: "*h"}
+        terms = [
+            (f"({c})" if c.is_Add else f"{c}")
+            + powers.get(t.order, f"*h**{t.order - 1}")
+            + f"*{potential_text(t)}"
+            for t, c in self.coefficients.items()
+            if c != 0
+        ]
+        return " + ".join(terms) or "0"
+
+
+def modified_loss(
+    field: Mapping[Tree, ClosedForm], show: Callable[[ClosedForm], sympy.Expr]
+) -> ModifiedLoss:
+    """The loss whose negative gradient is the field b, for f = -∇E and every loss E.
+
+    Raises NotAGradient with the first pair of rootings of one free tree on which b differs.
+    """
+    elements: dict[Tree, ClosedForm] = {}
+    for tree, b in field.items():
+        first = tree.rootings[0]
+        other = field[first]
+        if b != other:
+            raise NotAGradient(
+                f"the modified field is not a gradient from h^{tree.order - 1} on: {first!r} and "
+                f"{tree!r} are rootings of one free tree, so a modified loss needs equal "
+                f"coefficients, but they are {show(other)} and {show(b)}"
+            )
+        if tree is first:
+            sign = 1 if tree.order % 2 else -1
+            elements[tree] = (b * sign / tree.free_symmetry).reduced()
+    try:
+        limit = {tree: show(c.limit()) for tree, c in elements.items()}
+    except ValueError:
+        limit = None
+    return ModifiedLoss({tree: show(c) for tree, c in elements.items()}, limit)
+
+
+def potential_latex(tree: Tree) -> str:
+    r"""P(π) in TeX: ``E``, ``\|\nabla E\|^2``, and inner products of differentials beyond."""
+    if tree.order == 1:
+        return "E"
+    if tree.order == 2:
+        return r"\|\nabla E\|^2"
+    left, right = split(tree)
+    first, second = (part.differential(r"g") for part in (left, right))
+    return rf"\langle {first}, {second} \rangle_{{g=\nabla E}}"
+
+
+def potential_text(tree: Tree) -> str:
+    """P(π) in plain text."""
+    if tree.order == 1:
+        return "E"
+    if tree.order == 2:
+        return "|grad E|^2"
+    left, right = split(tree)
+    return f"<{left.differential('g')}, {right.differential('g')}>"
+
+
+def split(tree: Tree) -> tuple[Tree, Tree]:
+    """Two rooted trees whose roots, joined by an edge, give the free tree.
+
+    P(π) is the inner product of their elementary differentials in g = ∇E.
+    """
+    branch = tree.children[0]
+    rest: list[Any] = list(tree.children)
+    rest.remove(branch)
+    return Tree(rest, tree.colour), branch
