@@ -1,0 +1,70 @@
+"""Pytrees of parameters as elements of a vector space, so that update rules run on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+
+@jax.tree_util.register_pytree_node_class
+class Vector:
+    """A pytree of arrays with +, - and multiplication by scalars, leaf by leaf.
+
+    An update rule's `step` works on it exactly as on an array or a series. It exists while
+    a program is traced and costs nothing when that program runs.
+    """
+
+    __slots__ = ("tree",)
+    __array_priority__ = 1000
+
+    def __init__(self, tree: PyTree[Array]) -> None:
+        self.tree = tree
+
+    def __add__(self, other: Any) -> Vector:
+        if not isinstance(other, Vector):
+            return self if isinstance(other, int | float) and other == 0 else NotImplemented
+        return Vector(jax.tree.map(jnp.add, self.tree, other.tree))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Vector) -> Vector:
+        return Vector(jax.tree.map(jnp.subtract, self.tree, other.tree))
+
+    def __neg__(self) -> Vector:
+        return Vector(jax.tree.map(jnp.negative, self.tree))
+
+    def __mul__(self, scalar: Any) -> Vector:
+        return Vector(jax.tree.map(lambda leaf: scalar * leaf, self.tree))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, scalar: Any) -> Vector:
+        return Vector(jax.tree.map(lambda leaf: leaf / scalar, self.tree))
+
+    def tree_flatten(self) -> tuple[tuple[PyTree[Array]], None]:
+        """For JAX: the wrapped pytree is the only child."""
+        return (self.tree,), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, children: tuple[PyTree[Array]]) -> Vector:
+        """For JAX: the inverse of `tree_flatten`."""
+        return cls(*children)
+
+
+def norm(tree: PyTree[Array]) -> Float[Array, ""]:
+    """The Euclidean norm over all leaves."""
+    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
+
+
+def inner(a: PyTree[Array], b: PyTree[Array]) -> Float[Array, ""]:
+    """The Euclidean inner product over all leaves."""
+    products = jax.tree.leaves(jax.tree.map(lambda u, v: jnp.sum(u * v), a, b))
+    return sum(products, start=jnp.zeros(()))
+
+
+def distance(a: PyTree[Array], b: PyTree[Array]) -> Float[Array, ""]:
+    """The Euclidean distance over all leaves."""
+    return norm(jax.tree.map(jnp.subtract, a, b))

@@ -1,0 +1,85 @@
+"""Problems: starting points, gradients and what they refuse."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import modflow as mf
+from modflow.problems import PROBLEMS, Problem, problem_named
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_gradients_agree_with_central_differences(name):
+    problem = problem_named(name)
+    with jax.enable_x64(True):
+        start, data = problem.start_arrays(), problem.data_arrays()
+        flat, unravel = jax.flatten_util.ravel_pytree(start)
+        random = np.random.default_rng(3)
+        x = flat + 0.1 * random.normal(size=flat.shape)
+        value = lambda v: problem.value(unravel(v), data)  # noqa: E731
+        gradient = jax.grad(value)(x)
+        for _ in range(3):
+            d = random.normal(size=x.shape)
+            d /= np.linalg.norm(d)
+            eps = 1e-5
+            difference = (value(x + eps * d) - value(x - eps * d)) / (2 * eps)
+            assert gradient @ d == pytest.approx(float(difference), rel=1e-5, abs=1e-7)
+
+
+def test_the_two_layer_model_is_the_paper_s():
+    problem = problem_named("two-layer")
+    assert problem.start.tolist() == [2.8, 3.4]
+    # E = (y - w1 w2 x)²/2 with its minima on w1 w2 = y/x, here 0.6.
+    assert float(problem.value(jnp.array([2.0, 0.3]))) == pytest.approx(0, abs=1e-12)
+    assert float(problem.value(jnp.array([1.0, 1.0]))) == pytest.approx(0.08)
+
+
+def test_rosenbrock_s_minimum_is_at_one_one():
+    problem = problem_named("rosenbrock")
+    assert float(problem.value(jnp.array([1.0, 1.0]))) == 0
+    assert float(problem.value(jnp.array([-1.2, 1.0]))) == pytest.approx(24.2, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["digits-logistic", "digits-tanh"])
+def test_digits_are_real_and_the_start_is_uninformed(name):
+    problem = problem_named(name)
+    images, onehot = problem.data
+    assert images.shape == (256, 64)
+    assert images.min() == 0
+    assert images.max() == 1
+    assert (onehot.sum(axis=1) == 1).all()
+    # Ten classes, nothing learned: about log 10.
+    assert float(problem.value(problem.start_arrays())) == pytest.approx(np.log(10), rel=0.2)
+
+
+def test_problems_are_deterministic():
+    from modflow.problems import digits
+
+    a, b = digits.tanh_network.__wrapped__(), digits.tanh_network.__wrapped__()
+    for u, v in zip(jax.tree.leaves(a.start), jax.tree.leaves(b.start), strict=True):
+        np.testing.assert_array_equal(u, v)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: problem_named("two-layr"), "did you mean 'two-layer'"),
+        (lambda: Problem(3, np.ones(2)), "must be a function"),
+        (lambda: Problem(jnp.sum, {}), "no parameters"),
+        (lambda: Problem(jnp.sum, np.array([1.0, np.nan])), "not finite"),
+        (lambda: Problem(jnp.sum, np.array(["a"])), "real numbers"),
+        (lambda: Problem(jnp.sum, np.array([1j])), "real numbers"),
+    ],
+)
+def test_bad_problems_are_refused(make, message):
+    with pytest.raises(mf.ModflowError, match=message):
+        make()
+
+
+def test_without_scikit_learn_the_digits_say_what_to_install(monkeypatch):
+    from modflow.problems import digits
+
+    monkeypatch.setitem(__import__("sys").modules, "sklearn.datasets", None)
+    with pytest.raises(mf.ModflowError, match=r"pip install scikit-learn"):
+        digits.load.__wrapped__(16)
