@@ -1,0 +1,214 @@
+"""The orders of convergence that errors e(h) allow, as a posterior distribution.
+
+A one-step method, and more widely a discretisation with a smooth error expansion, has
+e(h) = C h^p (1 + a1 h + a2 h^2 + ...) (Gragg 1965; Hairer, Nørsett and Wanner, *Solving Ordinary
+Differential Equations I*, II.8).  So, with x = log h, the data are taken to be
+
+    log e_i = log C + p x_i + f(h_i) + noise,    f(0) = 0.
+
+The local slope is p + d(h), where d = df/dx -> 0.  Richardson extrapolation of the slopes takes d
+to be a polynomial in h.  That fails where h is not small against the scale L of the problem: there
+d saturates, as for C h^p / (1 + h/L)^q, whose slopes run from p - q to p.  So d is expanded in the
+bounded variable v = h^g / (h^g + L^g), which is (h/L)^g to leading order:
+
+    d = b_1 v + ... + b_K v^K,    f = (b_1 F_1 + ... + b_K F_K) / g,
+    F_k = -log(1 - v) - (v + v^2/2 + ... + v^(k-1)/(k-1)),
+
+with K = 4 and g = 1 (expansions in h), 2 (symmetric methods) or 1/2 (non-smooth problems).  The
+b_k are independent N(0, 1): away from the limit a slope is typically off by an order or so.
+
+The inference is Bayesian linear regression, with flat priors on log C and p (Rasmussen and
+Williams 2006, 2.7; Gauss-Richardson extrapolation, Oates et al., arXiv:2401.07562, is akin),
+averaged over what is not known:
+
+* L, from 1/16 of the finest step to 100 times the coarsest; log-uniform above the coarsest step
+  and falling as L^(1/2) below it, since steps are chosen with the asymptotic range in mind, not
+  always with success.  L below the finest step lets a late turn, h^p + eps h^(p-1), count
+  against p; however small eps is, p is then lower, so no rule can see every such turn;
+* g, with weights 0.7, 0.2 and 0.1;
+* the relative noise, log-uniform between 1e-4 and 1 (whence Student-like tails);
+* an absolute noise: the `uncertainties` if given, as stated or three times that, or else 0, 1/20
+  or 3/10 of the smallest error, for rounding that is just about to show;
+* the asymptotic range: the m finest points, 4 <= m <= n.  The coarser points are arbitrary, that
+  is uniform over ten units of log e given the finer ones.  Divergence, sign changes of the error
+  and accidental superconvergence at coarse steps are thus dropped when no smooth expansion
+  explains them better than chance.
+
+The posterior of p is a mixture of normals; `order` is its median and `interval` its central 95%.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+_LEVEL = 0.95
+_FAIL_LEVEL = 0.99
+_LEAST_POINTS = 4
+
+# The priors.
+_TERMS = 4
+_EXPONENTS = ((1.0, 0.7), (2.0, 0.2), (0.5, 0.1))
+_SCALE_BELOW, _SCALE_ABOVE = 16.0, 100.0
+_SCALE_POWER = 0.5
+_NOISE = np.geomspace(1e-4, 1.0, 9)
+_HIDDEN_FLOOR = (0.0, 0.05, 0.3)
+_STATED = (1.0, 3.0)
+_COARSE_LOG_DENSITY = -math.log(10.0)
+
+_NORMAL_Z = np.linspace(-9.0, 9.0, 3601)
+_NORMAL_CDF = np.array([0.5 * math.erfc(-z / math.sqrt(2.0)) for z in _NORMAL_Z])
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """The posterior of p and log C: a mixture of normals, one array entry per component."""
+
+    order: float
+    interval: tuple[float, float]
+    sure: tuple[float, float]  # the wider interval that a fail needs
+    noise: Array  # the deviation of each log error, from coarse to fine
+    window: int  # the most probable number of points in the asymptotic range
+    weight: Array
+    mean: Array
+    sd: Array
+    # Given p, the mean of log C is `level - slope * p`.
+    level: Array
+    slope: Array
+
+    def constant(self, order: float) -> float:
+        """C given p = order, averaged in the logarithm."""
+        z = (order - self.mean) / self.sd
+        log_density = np.log(self.weight) - z**2 / 2 - np.log(self.sd)
+        density = np.exp(log_density - log_density.max())
+        log_c = float(density @ (self.level - self.slope * order) / density.sum())
+        return math.exp(log_c) if abs(log_c) < 700 else math.nan
+
+
+def posterior_of(h: Array, e: Array, u: Array | None) -> Posterior:
+    """The posterior given usable points, from coarse to fine."""
+    # From fine to coarse: then the leading blocks of one Cholesky factor serve all windows.
+    h, e, u = h[::-1], e[::-1], None if u is None else u[::-1]
+    windows = np.arange(min(_LEAST_POINTS, h.size), h.size + 1)
+    x = np.log(h)
+    columns = np.stack([np.ones(h.size), x - x.mean(), np.log(e)], axis=1)
+    diagonals = _noise_variances(e, u)[:, :, None] * np.eye(h.size)
+    scales, prior = _scales(h)
+    parts = []
+    for gamma, chance in _EXPONENTS:
+        features = _features(h, gamma, scales)
+        covariances = (features @ features.swapaxes(1, 2))[:, None] + diagonals
+        log_evidence, *fit = _regress(covariances, columns, windows)
+        log_evidence += np.log(chance * prior)[:, None, None]
+        parts.append((log_evidence, *fit))
+    log_weight, mean, sd, level, slope = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
+    log_weight += _COARSE_LOG_DENSITY * (h.size - windows)
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    relative = float(weight.sum(axis=(0, 2)) @ np.repeat(_NOISE**2, len(weight[0]) // _NOISE.size))
+    stated = np.zeros(h.size) if u is None else u / e
+    noise = np.sqrt(min(relative, _scatter(x, columns[:, 2]) ** 2) + stated**2)[::-1]
+    window = int(windows[weight.sum(axis=(0, 1)).argmax()])
+    keep = weight > 1e-7  # thousands of the others do not move a quantile visibly
+    weight = weight[keep] / weight[keep].sum()
+    mean, sd = mean[keep], sd[keep]
+    tails = ((1 - _LEVEL) / 2, (1 - _FAIL_LEVEL) / 2)
+    low, least, order, high, most = (
+        _quantile(q, weight, mean, sd) for q in (*tails, 0.5, 1 - tails[0], 1 - tails[1])
+    )
+    return Posterior(
+        order=order,
+        interval=(low, high),
+        sure=(least, most),
+        noise=noise,
+        window=window,
+        weight=weight,
+        mean=mean,
+        sd=sd,
+        level=level[keep],
+        slope=slope[keep] + x.mean(),  # log C was fitted at the mean of x, but belongs to x = 0
+    )
+
+
+def _scatter(x: Array, y: Array) -> float:
+    """The noise of y as the slopes show it, robustly: a few stray slopes do not raise it."""
+    steps = np.diff(x)
+    slopes = np.diff(y) / steps
+    residuals = (slopes - np.median(slopes)) * steps / math.sqrt(2)
+    return float(np.median(np.abs(residuals))) / 0.6745  # the median of |N(0, 1)|
+
+
+def _quantile(probability: float, weight: Array, mean: Array, sd: Array) -> float:
+    """A quantile of a mixture of normals, by bisection."""
+    low, high = float((mean - 9 * sd).min()), float((mean + 9 * sd).max())
+    for _ in range(32):
+        middle = (low + high) / 2
+        below = float(weight @ np.interp((middle - mean) / sd, _NORMAL_Z, _NORMAL_CDF))
+        low, high = (middle, high) if below < probability else (low, middle)
+    return (low + high) / 2
+
+
+def _noise_variances(e: Array, u: Array | None) -> Array:
+    """The variances of log e, one row for each noise level on the grid."""
+    if u is None:
+        absolute = np.outer(_HIDDEN_FLOOR, np.full(e.size, e.min()))
+    else:
+        absolute = np.outer(_STATED, u)
+    total: Array = _NOISE[:, None, None] ** 2 + (absolute / e) ** 2
+    return total.reshape(-1, e.size)
+
+
+def _scales(h: Array) -> tuple[Array, Array]:
+    """The grid of scales L, and their prior weights."""
+    low, high = h.min() / _SCALE_BELOW, h.max() * _SCALE_ABOVE
+    grid = np.geomspace(low, high, 2 + int(math.log2(high / low)))
+    prior = np.minimum(1.0, grid / h.max()) ** _SCALE_POWER
+    return grid, prior / prior.sum()
+
+
+def _features(h: Array, gamma: float, scales: Array) -> Array:
+    """F_1, ..., F_K over gamma (last axis), for each scale and step."""
+    ratio = (h / scales[:, None]) ** gamma
+    v = ratio / (1 + ratio)
+    rest = np.log1p(ratio)  # -log(1 - v)
+    columns = []
+    for k in range(1, _TERMS + 1):
+        columns.append(rest / gamma)
+        rest = rest - v**k / k
+    return np.stack(columns, axis=-1)
+
+
+def _regress(
+    covariances: Array, columns: Array, windows: npt.NDArray[np.intp]
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Generalised least squares of columns = (1, x, y) for y ~ c + p x, on leading windows.
+
+    Returns, for each covariance and (last axis) window, the log evidence (c and p integrated out,
+    up to a common constant), the mean and deviation of p, and level and slope of
+    c = level - slope * p.
+    """
+    factor = np.linalg.cholesky(covariances)
+    white = np.empty((*factor.shape[:-2], *columns.shape))
+    for i, row in enumerate(columns):
+        known = factor[..., i : i + 1, :i] @ white[..., :i, :]
+        white[..., i, :] = (row - known[..., 0, :]) / factor[..., i, i, None]
+    products = np.cumsum(white[..., :, None] * white[..., None, :], axis=-3)
+    gram = products[..., windows - 1, :, :]
+    log_diagonal = np.log(np.diagonal(factor, axis1=-2, axis2=-1))
+    log_det = np.cumsum(log_diagonal, axis=-1)[..., windows - 1]
+    cc, cx, xx = gram[..., 0, 0], gram[..., 0, 1], gram[..., 1, 1]
+    cy, xy, yy = gram[..., 0, 2], gram[..., 1, 2], gram[..., 2, 2]
+    # Eliminate c, then p.
+    px, py, misfit = xx - cx**2 / cc, xy - cx * cy / cc, yy - cy**2 / cc
+    mean = py / px
+    misfit = np.maximum(misfit - py * mean, 0.0)
+    dof = windows - 2
+    log_evidence = -log_det - (np.log(cc * px) + misfit + dof * math.log(2 * math.pi)) / 2
+    return log_evidence, mean, 1 / np.sqrt(px), cy / cc, cx / cc
