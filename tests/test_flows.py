@@ -51,7 +51,7 @@ def dense_differential(tree, x):
     return value
 
 
-@pytest.mark.parametrize("tree", list(trees_up_to(4)) + [Tree([Tree()] * 4)], ids=str)
+@pytest.mark.parametrize("tree", [*list(trees_up_to(4)), Tree([Tree()] * 4)], ids=str)
 def test_elementary_differentials_equal_contracted_tensors(tree):
     np.testing.assert_allclose(
         elementary_differential(tree, loss, jnp.array(POINT)),

@@ -81,7 +81,7 @@ def test_errors_equal_those_of_numpy_and_scipy_with_the_formula_typed_in():
 )
 def test_iterates_on_pytrees_equal_optax(method, momentum, nesterov):
     def loss(p):
-        return jnp.sum(jnp.cos(p["a"])) * jnp.exp(-p["b"] ** 2) + 0.1 * jnp.sum(p["a"] ** 4)
+        return jnp.sum(jnp.cos(p["a"])) * jnp.exp(-(p["b"] ** 2)) + 0.1 * jnp.sum(p["a"] ** 4)
 
     start = {"a": jnp.array([0.4, -1.1, 2.0]), "b": jnp.array(0.3)}
     optimizer = optax.sgd(0.05, momentum=momentum, nesterov=nesterov)

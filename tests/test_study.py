@@ -148,7 +148,9 @@ def test_nesterov_and_a_user_s_own_method():
 
 
 def test_a_user_s_loss_needs_one_line_and_no_grid():
-    problem = Problem(lambda p: jnp.sum(jnp.cosh(p["u"])) + p["s"] ** 4, {"u": np.ones(2), "s": 1.0})
+    problem = Problem(
+        lambda p: jnp.sum(jnp.cosh(p["u"])) + p["s"] ** 4, {"u": np.ones(2), "s": 1.0}
+    )
     study = mf.convergence_study(mf.HeavyBall(0.5), problem, 2)
     assert study.verdict == "pass", study.reason
 
@@ -243,6 +245,7 @@ def test_bad_grids_are_refused(sizes, message):
         ({"T": 1e-4}, "smaller than the step size"),
         ({"T": -1}, "T must be positive"),
         ({"T": float("nan")}, "T must be positive"),
+        ({"step_sizes": [2.0**-1070, 2.0**-1071, 2.0**-1072]}, "larger step sizes"),
         ({"flow": "picewise"}, "did you mean 'piecewise'"),
         ({"solver": "tsit"}, "did you mean 'tsit5'"),
         ({"problem": "two-layers"}, "did you mean 'two-layer'"),

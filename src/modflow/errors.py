@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MAX_LISTED = 12
+
 
 class ModflowError(ValueError):
     """A request that cannot be carried out; the message says what would be right."""
@@ -17,7 +19,9 @@ class UnknownNameError(ModflowError):
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        super().__init__(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names)}.")
+        # A long list would bury the hint, and one line is what an error has.
+        listed = f"Known: {', '.join(names)}." if len(names) <= _MAX_LISTED or not near else ""
+        super().__init__(f"unknown {kind} {name!r}: {hint}{listed}".rstrip())
 
 
 class NotAGradient(ModflowError):

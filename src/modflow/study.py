@@ -41,6 +41,7 @@ FAR_BELOW = 1e-2
 pairwise slope by at most 2 · 0.01 / log 2 = 0.03, a tenth of what tells orders half an
 integer apart."""
 MAX_SUBSTEPS = 64
+MAX_STEPS = 10**12
 _CROSS_CHECKED = 2
 
 Progress = Callable[[str, float], None]
@@ -183,7 +184,7 @@ def convergence_study(
         raise UnknownNameError("solver", solver, SOLVERS)
     with jax.enable_x64(True):
         sizes, time = _grid(method, problem, step_sizes, T, local)
-        steps = [1 if local else math.floor(time / h * (1 + 1e-12)) for h in sizes]
+        steps = [1 if local else _step_count(time, h) for h in sizes]
         values = method.parameters | _symbol_values(equation, method)
         table = coefficient_table(equation, min(max(steps), MAX_TABLE_ROWS), values)
         study = _Study(method, problem, table, solver, progress, sum(steps))
@@ -241,6 +242,17 @@ def _grid(
             f"T = {T:g} is smaller than the step size {sizes[0]:g}: not one step fits into it"
         )
     return sizes, T
+
+
+def _step_count(time: float, h: float) -> int:
+    """How many steps of size h fit into the time; a rounding error does not lose the last."""
+    count = time / h * (1 + 1e-12)
+    if count > MAX_STEPS:
+        raise ModflowError(
+            f"h = {h:g} takes {count:.0e} steps up to T = {time:g}; at most {MAX_STEPS:.0e} are "
+            "possible, and that would take weeks: choose larger step sizes or a smaller T"
+        )
+    return math.floor(count)
 
 
 def _effective_scale(method: Method) -> float:

@@ -1,0 +1,397 @@
+"""The command line. Nothing heavy is imported before a command needs it.
+
+Exit status: 0 what was asked holds, 1 it does not, 2 the request is wrong, 3 inconclusive
+(also where Ctrl-C ended the work early; what was done is printed).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .errors import ModflowError
+from .interrupt import Interrupt
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from .claims import Claim, ClaimResult
+    from .methods import Method
+    from .study import ConvergenceStudy
+
+MAX_STEP = 1000
+"""The largest --step of derive: the exact coefficients of later steps fill pages."""
+_PIPE_WIDTH = 1000
+_TYPERS_INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Derive the flow that an optimizer follows, and check on real losses that it does.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class Status(IntEnum):
+    """Exit statuses."""
+
+    HOLDS = 0
+    FAILS = 1
+    BAD_REQUEST = 2
+    INCONCLUSIVE = 3
+
+
+_BY_VERDICT = {
+    "pass": Status.HOLDS,
+    "fail": Status.FAILS,
+    "inconclusive": Status.INCONCLUSIVE,
+}
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+Beta = Annotated[str | None, typer.Option("--beta", help="Momentum: 0.9, 9/10.")]
+
+
+@app.command()
+def derive(
+    method: Annotated[str, typer.Argument(help="gradient-descent, heavy-ball or nesterov.")],
+    order: Annotated[int, typer.Option(help="Powers of h up to h^(order-1).")] = 2,
+    beta: Annotated[
+        str | None, typer.Option("--beta", help="A number such as 0.9 or 9/10; default: symbolic.")
+    ] = None,
+    step: Annotated[
+        int | None, typer.Option("--step", help="Coefficients at this step k; default: any k.")
+    ] = None,
+    as_json: Json = False,
+    as_latex: Annotated[bool, typer.Option("--latex", help="The equation in TeX.")] = False,
+) -> None:
+    """Derive the modified equation of a method, exactly.
+
+    Expressions in JSON are for sympy.sympify(text, {"beta": Symbol("beta")}): to SymPy alone,
+    beta is a function.
+    """
+    if as_json and as_latex:
+        raise ModflowError("--json and --latex exclude each other")
+    if step is not None and not 0 <= step <= MAX_STEP:
+        raise ModflowError(f"--step must be from 0 to {MAX_STEP}, not {step}")
+    from .modified import modified_equation
+    from .report.progress import LateProgress
+
+    _interrupt.listen()
+    with LateProgress("deriving"):
+        equation = modified_equation(_method(method, beta), order)
+        if as_json:
+            shown: str | RenderableType = equation.to_json(step)
+        elif as_latex:
+            shown = equation.latex(step)
+        else:
+            from rich.console import Group
+
+            from ._rich import equation_view
+
+            values = ", ".join(f"{k} = {v}" for k, v in equation.method.parameters.items())
+            title = f"{equation.method.label}{f' ({values})' if beta else ''}, order {order}"
+            shown = Group(title, equation_view(equation, step))
+    _show(shown)
+
+
+@app.command()
+def sweep(
+    method: Annotated[str, typer.Option("--method", help="The update rule.")] = "heavy-ball",
+    beta: Beta = None,
+    problem: Annotated[
+        str,
+        typer.Option(help="two-layer, rosenbrock, quadratic, digits-logistic, digits-tanh."),
+    ] = "two-layer",
+    order: Annotated[int, typer.Option(help="Order of the flow, and the order expected.")] = 2,
+    flow: Annotated[str, typer.Option(help="piecewise, or limit: k → ∞ from the start.")] = (
+        "piecewise"
+    ),
+    h: Annotated[
+        str | None, typer.Option("--h", help="Step sizes: 2^-5:2^-11 or 0.1,0.05,0.025.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--T", help="Compare up to this time.")] = None,
+    as_json: Json = False,
+    csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a .pdf, .png or .svg figure.")] = None,
+) -> None:
+    """Run iterates and flow side by side over step sizes, and judge the order.
+
+    Without --beta, methods with momentum run at 0.9.
+    """
+    from .report.files import check_figure_format, check_writable
+
+    for path in filter(None, (csv, plot)):
+        check_writable(path)
+    if plot is not None:
+        check_figure_format(plot)
+        if csv is not None and csv.resolve() == plot.resolve():
+            raise ModflowError(f"--csv and --plot are both {plot}: give each its own file")
+    from .grid import check_step_sizes, parse_grid, parse_number
+
+    sizes = None if h is None else check_step_sizes(parse_grid(h))
+    end = None if until is None else float(parse_number(until, "--T"))
+    rule = _method(method, beta)
+    if beta is None and "beta" in rule.parameters:
+        rule = _method(method, "0.9")
+    from .report.progress import LateProgress
+    from .study import convergence_study
+
+    _interrupt.listen()
+    with LateProgress("compiling", steady=True) as progress:
+        study = convergence_study(rule, problem, order, sizes, end, flow=flow, progress=progress)
+    _report_study(study, as_json, csv, plot)
+    raise typer.Exit(_BY_VERDICT["inconclusive" if study.interrupted else study.verdict])
+
+
+def _report_study(
+    study: ConvergenceStudy, as_json: bool, csv: Path | None, plot: Path | None
+) -> None:
+    from .report.files import write_atomically
+    from .report.tables import study_csv, study_view
+
+    jobs = [
+        lambda: _show(
+            json.dumps(study.to_dict(), indent=2, allow_nan=False) if as_json else study_view(study)
+        )
+    ]
+    if csv is not None:
+        jobs.append(lambda: write_atomically(csv, study_csv(study).encode()))
+    if plot is not None:
+        jobs.append(lambda: _plot(study, plot))
+    if study.interrupted:
+        jobs.append(lambda: _say(f"interrupted; step sizes done: {len(study.step_sizes)}"))
+    _do_all(jobs)
+
+
+def _plot(study: ConvergenceStudy, path: Path) -> None:
+    from .report.figures import save, sweep_figure
+
+    if any(error > 0 for error in study.errors):
+        save(sweep_figure(study), path)
+    else:
+        _say(f"{path} is not written: no step size gave an error")
+
+
+@app.command()
+def verify(
+    claims: Annotated[list[str] | None, typer.Argument(help="Claims by id; default: all.")] = None,
+    as_json: Json = False,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
+) -> None:
+    """Check the paper's claims. With ids, show everything about them."""
+    if junit is not None:
+        from .report.files import check_writable
+
+        check_writable(junit)
+    from .claims import CLAIMS, claim_named
+    from .report.progress import LateProgress
+
+    chosen = [claim_named(name) for name in dict.fromkeys(claims or CLAIMS)]
+    _interrupt.listen()
+    with LateProgress() as progress:
+        results = _check_all(chosen, progress)
+    interrupted = len(results) < len(chosen)
+    if as_json:
+        shown: str | RenderableType = json.dumps(
+            [result.to_dict() for result in results], indent=2, allow_nan=False
+        )
+    else:
+        from rich.console import Group
+
+        from .report.tables import claim_view, claims_table
+
+        views = [claim_view(result) for result in results] if claims else [claims_table(results)]
+        met = sum(result.as_expected for result in results)
+        summary = f"{met} of {len(chosen)} claims have the verdict that the registry records"
+        shown = Group(*views, summary)
+    jobs = [lambda: _show(shown)]
+    if junit is not None:
+        from .report.files import write_atomically
+        from .report.junit import junit_xml
+
+        jobs.append(lambda: write_atomically(junit, junit_xml(results)))
+    if interrupted:
+        done = f"interrupted; claims checked: {len(results)} of {len(chosen)}"
+        jobs.append(lambda: _say(done))
+    _do_all(jobs)
+    wrong = [result for result in results if not result.as_expected]
+    if any(result.verdict != "inconclusive" for result in wrong):
+        raise typer.Exit(Status.FAILS)
+    raise typer.Exit(Status.INCONCLUSIVE if wrong or interrupted else Status.HOLDS)
+
+
+def _check_all(chosen: list[Claim], progress: Callable[[str, float], None]) -> list[ClaimResult]:
+    """Results in order, those before Ctrl-C if it comes before the last."""
+    from .claims import check_claim
+
+    results: list[ClaimResult] = []
+    try:
+        for claim in chosen:
+            share = len(results) / len(chosen)
+            progress(claim.id, share)
+
+            def report(what: str, name: str = claim.id, share: float = share) -> None:
+                progress(f"{name}: {what} done", share)
+
+            results.append(check_claim(claim, report))
+    except KeyboardInterrupt:
+        pass
+    return results
+
+
+@app.command()
+def info(as_json: Json = False) -> None:
+    """Show versions, devices and precision."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    import jax
+
+    from . import __version__
+
+    def installed(name: str) -> str | None:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return None
+
+    names = ["jax", "jaxlib", "diffrax", "sympy", "python-flint", "numpy", "scikit-learn"]
+    with jax.enable_x64(True):
+        double = str(jax.numpy.zeros(()).dtype)
+    found: dict[str, Any] = {
+        "modflow": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: installed(name) for name in names},
+        "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()],
+        "precision": double,
+    }
+    if as_json:
+        _show(json.dumps(found, indent=2))
+        return
+    packages = found.pop("packages")
+    rows = {**found, **{name: v or "not installed" for name, v in packages.items()}}
+    rows["devices"] = ", ".join(found["devices"])
+    _show("\n".join(f"{name:<14} {value}" for name, value in rows.items()))
+
+
+# -- reading arguments --------------------------------------------------------------------------
+
+
+def _method(name: str, beta: str | None) -> Method:
+    from .grid import parse_number
+    from .methods import method_named
+
+    value = None if beta is None else parse_number(beta, "--beta")
+    method = method_named(name)
+    if value is None:
+        return method
+    if "beta" not in method.parameters:
+        raise ModflowError(f"{method.label} has no momentum: leave out --beta")
+    return method.replace(beta=value)
+
+
+# -- output -------------------------------------------------------------------------------------
+
+
+def _show(what: str | RenderableType) -> None:
+    """Put it on stdout, at once: where the reader has gone, the rest of the work goes on."""
+    if sys.stdout is None:
+        return
+    if not isinstance(what, str):
+        from rich.console import Console
+
+        # Piped output is not cut to a terminal's width; long formulas are cut nowhere.
+        console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+        with console.capture() as captured:
+            console.print(what, markup=False, soft_wrap=True, end="")
+        what = "\n".join(line.rstrip() for line in captured.get().rstrip().splitlines())
+    try:
+        print(what, flush=True)
+    except OSError as error:
+        # Keep Python from trying again, and complaining, when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise ModflowError(f"cannot write to stdout: {error.strerror or error}") from error
+
+
+def _do_all(jobs: Sequence[Callable[[], None]]) -> None:
+    """Print and write the results: what fails of it does not take the rest along."""
+    failures = []
+    for job in jobs:
+        try:
+            job()
+        except ModflowError as error:
+            failures.append(str(error))
+    if failures:
+        raise ModflowError("; ".join(failures))
+
+
+def _say(message: str) -> None:
+    if sys.stderr is not None:
+        print(f"modflow: {message}", file=sys.stderr)
+
+
+_interrupt = Interrupt()
+
+
+def main() -> None:
+    """Run the command line; every expected error is one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows no ● shows \\u25cf for it; that is no reason to stop.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    # The coefficients of late steps are exact, and long.
+    sys.set_int_max_str_digits(0)
+    # Before there is anything to lose, Ctrl-C simply ends the process: extension modules do
+    # not survive a KeyboardInterrupt while they are loaded.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        status = _run()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN if _interrupt.came else before)
+    sys.exit(status)
+
+
+def _run() -> int:
+    try:
+        status = app(standalone_mode=False, prog_name="modflow")
+        if status == _TYPERS_INTERRUPTED:
+            raise KeyboardInterrupt
+        return int(status or 0)
+    except ModflowError as error:
+        return _refuse(" ".join(str(error).split()))
+    except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted")
+        return Status.INCONCLUSIVE
+    except OSError as error:
+        return _refuse(f"{error.strerror or error}" + f": {error.filename}" * bool(error.filename))
+    except Exception as error:
+        # Typer's own usage errors; where they live depends on its version.
+        if not hasattr(error, "format_message"):
+            raise
+        message = error.format_message()
+        if message.startswith("Usage:"):
+            print(message, file=sys.stderr)
+            return Status.BAD_REQUEST
+        asked = getattr(getattr(error, "ctx", None), "command_path", "modflow")
+        return _refuse(f"{message.rstrip('.')} (see {asked} --help)")
+
+
+def _refuse(message: str) -> Status:
+    _say(f"error: {message}")
+    return Status.BAD_REQUEST
+
+
+if __name__ == "__main__":
+    main()

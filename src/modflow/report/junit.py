@@ -1,0 +1,39 @@
+"""Claims as JUnit XML, the format that CI systems read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from ..claims import ClaimResult
+
+
+def junit_xml(results: Sequence[ClaimResult]) -> bytes:
+    """One test case a claim; it fails where the verdict is not the registry's."""
+    failed = [result for result in results if not result.as_expected]
+    suite = ElementTree.Element(
+        "testsuite",
+        name="modflow verify",
+        tests=str(len(results)),
+        failures=str(len(failed)),
+        errors="0",
+        time=f"{sum(result.seconds for result in results):.3f}",
+    )
+    for result in results:
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            classname="modflow.claims",
+            name=result.claim.id,
+            time=f"{result.seconds:.3f}",
+        )
+        report = "\n".join(f"{e.verdict}: {e.text}: {e.detail}" for e in result.evidence)
+        if not result.as_expected:
+            message = f"{result.verdict}, and the registry records {result.claim.expected}"
+            ElementTree.SubElement(case, "failure", message=message).text = report
+        else:
+            ElementTree.SubElement(case, "system-out").text = report
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
