@@ -43,6 +43,10 @@ BLOW_UP = 1e8
 
 _CHUNK_SECONDS = 0.5
 _FIRST_CHUNK = 256
+_WINDOW = 8
+"""Rows of the coefficient table that the loop over steps holds at a time. On the CPU, XLA makes
+one function of a loop that touches little memory, and runs the others operation by operation;
+with the whole table inside, steps of small problems would take twice as long."""
 
 
 @dataclass(frozen=True)
@@ -213,9 +217,9 @@ def _program(
             y, local, _, stage, _ = solver.step(term, 0.0, dt, y, None, stage, made_jump=jump)
             return y, stage, embedded + norm(local.tree)
 
-        def body(s: dict[str, Any]) -> dict[str, Any]:
+        def step(s: dict[str, Any], first: Array, window: Array) -> dict[str, Any]:
             k = s["k"]
-            weights = scaled_weights(trees, table[jnp.minimum(k, len(table) - 1)], h)
+            weights = scaled_weights(trees, window[jnp.minimum(k - first, _WINDOW - 1)], h)
             term = diffrax.ODETerm(lambda _t, y, _args: plan.evaluate(f, y, weights))
             x, memory = method.step(f, h, s["x"], s["memory"])
             # Step k uses row k of the table, and the last row from there on.
@@ -244,7 +248,17 @@ def _program(
                 "iterates_bounded": fine,
             }
 
-        return lax.while_loop(lambda s: (s["k"] < until) & s["bounded"], body, state)
+        def steps(s: dict[str, Any]) -> dict[str, Any]:
+            """As many steps as the next few rows of the table serve; all, once it has ended."""
+            k = s["k"]
+            first = jnp.minimum(k, len(table) - _WINDOW)
+            window = lax.dynamic_slice_in_dim(table, first, _WINDOW)
+            end = jnp.where(k >= rows, until, jnp.minimum(until, k + _WINDOW))
+            return lax.while_loop(
+                lambda s: (s["k"] < end) & s["bounded"], lambda s: step(s, first, window), s
+            )
+
+        return lax.while_loop(lambda s: (s["k"] < until) & s["bounded"], steps, state)
 
     return _Program(jax.jit(begin), jax.jit(advance))
 
