@@ -22,7 +22,7 @@ import modflow as mf
 from modflow import cli
 from modflow.claims import CLAIMS, Claim, Evidence
 from modflow.integrate import SideBySide
-from modflow.report import files
+from modflow.report import files, progress
 
 K, BETA = sympy.symbols("k beta")
 QUICK = ("sweep", "--method", "gradient-descent", "--problem", "quadratic")
@@ -51,6 +51,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
             signal.signal(signal.SIGINT, handler)
         return Outcome(int(exited.value.code or 0), *capsys.readouterr())
 
+    # On a busy machine anything may take over two seconds; progress has tests of its own.
+    monkeypatch.setattr(progress, "DELAY_SECONDS", 1e6)
     return invoke
 
 
@@ -86,8 +88,9 @@ def expression(text: str) -> sympy.Expr:
 
 
 def script(code: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    quiet = "import modflow.report.progress as p; p.DELAY_SECONDS = 1e6\n"
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, **options
+        [sys.executable, "-c", quiet + code, *arguments], capture_output=True, text=True, **options
     )
 
 

@@ -201,3 +201,100 @@ def test_potentials_are_full_contractions():
     for tree in itertools.chain(trees_up_to(5)):
         same = [float(potential(r, loss, x)) for r in tree.rootings]
         np.testing.assert_allclose(same, same[0], rtol=1e-10)
+
+
+# -- requests that make no sense, and precisions ---------------------------------------------
+
+
+def heavy_ball_flow(**options):
+    return mf.Flow(mf.modified_equation(mf.HeavyBall(), 2), loss, **options)
+
+
+@pytest.mark.parametrize(
+    ("k", "h", "message"),
+    [
+        (-1, 0.1, "whole number"),
+        (2.0, 0.1, "whole number"),
+        (jnp.arange(3), 0.1, "vmap"),
+        (0, jnp.ones(3), "vmap"),
+    ],
+)
+def test_steps_and_step_sizes_are_scalars_in_range(k, h, message):
+    with pytest.raises(mf.ModflowError, match=message):
+        heavy_ball_flow(parameters={"beta": 0.5})(k, POINT, h)
+
+
+def test_steps_beyond_those_known_are_refused_or_nan():
+    flow = heavy_ball_flow(parameters={"beta": 0.999}, steps=10)
+    with pytest.raises(mf.ModflowError, match="beyond the 10 steps"):
+        flow(10, POINT, 0.1)
+    steps = jax.vmap(lambda k: flow(k, POINT, 0.1))(jnp.array([-1, 0, 9, 10]))
+    np.testing.assert_array_equal(np.isnan(steps).any(axis=1), [True, False, False, True])
+    np.testing.assert_allclose(steps[2], flow(9, POINT, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"beta": 1.5}, "out of range"),
+        ({"beta": float("nan")}, "rational number"),
+        ({"beta": None}, "rational number"),
+        ({"bta": 0.5}, "did you mean 'beta'"),
+        ({"beta": 0.5, "gamma": 1}, "unknown symbol 'gamma'"),
+    ],
+)
+def test_values_for_symbols_are_checked(parameters, message):
+    with pytest.raises(mf.ModflowError, match=message):
+        heavy_ball_flow(parameters=parameters)
+
+
+def test_a_value_for_a_parameter_that_is_a_number_is_refused():
+    eq = mf.modified_equation(mf.HeavyBall(0.5), 2)
+    with pytest.raises(mf.ModflowError, match="there is no beta"):
+        mf.Flow(eq, loss, parameters={"beta": 0.9})
+    with pytest.raises(mf.ModflowError, match="a modified equation is needed"):
+        mf.Flow(mf.HeavyBall(0.5), loss)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32, jnp.int32])
+def test_the_field_is_like_its_point(dtype):
+    flow = mf.Flow(mf.modified_equation(mf.HeavyBall(0.5), 4), loss)
+    point = jnp.array([1, -2, 1], dtype)
+    field = flow(3, point, 0.01)
+    assert field.dtype == (jnp.float64 if dtype == jnp.int32 else dtype)
+    want = flow(3, point.astype(float), 0.01)
+    np.testing.assert_allclose(field.astype(float), want, rtol=1e-2)
+
+
+@pytest.mark.parametrize("beta", [0.9, 0.999])
+def test_modified_losses_are_accurate_with_a_traced_step(beta):
+    # In float32, β^k of a traced k would cancel to nothing beside 1/(1-β)^3.
+    eq = mf.modified_equation(mf.HeavyBall(), 2)
+    x = np.array([0.5, -0.5, 0.25], np.float32)
+    with jax.enable_x64(False):
+        value = modified_loss_function(eq.modified_loss(), loss, beta=beta)
+        gradient = jax.jit(jax.grad(value, argnums=1))(3, x, 1e-3)
+        want = mf.Flow(eq, loss, parameters={"beta": beta})(3, x, 1e-3)
+    np.testing.assert_allclose(-gradient, want, rtol=1e-5)
+
+
+def test_modified_losses_check_their_symbols():
+    modified = mf.modified_equation(mf.HeavyBall(), 2).modified_loss()
+    with pytest.raises(mf.ModflowError, match="needed for beta"):
+        modified_loss_function(modified, loss)
+    for wrong in ({"k": 7}, {"gamma": 1}):
+        with pytest.raises(mf.ModflowError, match="unknown symbol"):
+            modified_loss_function(modified, loss, beta=0.5, **wrong)
+    with pytest.raises(mf.ModflowError, match="whole number"):
+        modified_loss_function(modified, loss, beta=0.5)(-1, POINT, 0.1)
+
+
+@pytest.mark.parametrize("beta", [1e-200, 5e-324, 1 - 2.0**-53])
+def test_extreme_momenta_have_exact_tables(beta):
+    eq = mf.modified_equation(mf.HeavyBall(beta), 4)
+    table = coefficient_table(eq, 5)
+    for j, tree in enumerate(table.trees):
+        exact = [eq.element(tree).at(k).value({}) / tree.symmetry for k in range(len(table.values))]
+        np.testing.assert_allclose(
+            table.values[:, j], [float(b) for b in exact], rtol=1e-15, atol=1e-300
+        )

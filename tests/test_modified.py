@@ -1163,3 +1163,37 @@ def test_parameters_may_have_any_range():
         expected = plain.coefficients[tree] * (1 - tau) ** tree.order
         assert eq.residual(tree, expected) == 0
     assert modified_equation(Damped(tau=-7), 1).limit[NODE] == 8 / (1 - BETA)
+
+
+def test_steps_and_orders_may_be_numpy_integers():
+    eq = modified_equation(HeavyBall(), np.int64(2))
+    assert type(eq.order) is int
+    assert eq.at(np.int64(3)) == eq.at(3)
+    assert eq.to_json(np.int64(3)) == eq.to_json(3)
+    assert eq.latex(np.int64(3)) == eq.latex(3)
+    for k in (-1, 2.0, True):
+        with pytest.raises(ModflowError, match="whole number"):
+            eq.latex(k)
+
+
+@pytest.mark.parametrize("method", ["heavy-ball", HeavyBall, None])
+def test_what_is_no_method_is_refused(method):
+    with pytest.raises(ModflowError, match=r"such as HeavyBall\(\)"):
+        modified_equation(method, 2)
+
+
+@pytest.mark.parametrize("tree", [(1, 2), "f'f", Tree(colour=1)])
+def test_coefficients_of_what_is_no_tree_of_the_equation_are_refused(tree):
+    with pytest.raises(ModflowError, match="trees of one colour"):
+        modified_equation(HeavyBall(), 2).with_coefficients({tree: 1})
+
+
+@pytest.mark.parametrize("formula", [None, [1], "[1, 2]", object(), "1/(beta - beta**2/beta)"])
+def test_what_is_no_formula_is_refused(formula):
+    with pytest.raises(ModflowError):
+        modified_equation(HeavyBall(), 2).residual(Tree(), formula)
+
+
+def test_division_by_a_hidden_zero_is_refused():
+    with pytest.raises(ModflowError, match="divides by zero"):
+        modified_equation(HeavyBall(), 2).residual(Tree(), "1/(beta*(1-beta) - beta + beta**2)")

@@ -351,3 +351,11 @@ def test_repr_evaluates_to_the_tree():
         paint = list(tree.colours) if any(tree.colours) else []
         assert Tree.from_level_sequence(list(tree.level_sequence), paint) is tree
         assert repr(list(tree.level_sequence)) in repr(tree)
+
+
+def test_levels_are_no_children():
+    # The notation of repr, taken for a constructor call.
+    with pytest.raises(ModflowError, match="from_level_sequence"):
+        Tree([1, 2])
+    with pytest.raises(ModflowError, match="colour"):
+        Tree(colour=True)

@@ -20,8 +20,9 @@ from typing import Any
 import sympy
 
 from .errors import ModflowError, NotABSeries
-from .methods import Method, exact_number
+from .methods import Method
 from .series import BSeries, ClosedForm, ClosedFormRing, StepSize, Tree, VectorField, trees
+from .series.exact import exact_number
 
 
 def step_map(method: Method, order: int) -> tuple[ClosedFormRing, BSeries]:
@@ -53,7 +54,10 @@ def step_map(method: Method, order: int) -> tuple[ClosedFormRing, BSeries]:
     step, following = rule.step(memory, order)
     for now, then in zip(memory, following, strict=True):
         if any(ring(now[t]).shift() != then[t] for t in now.keys() | then.keys()):
-            raise ArithmeticError("the memory's closed form failed when substituted back")
+            raise NotABSeries(
+                f"{method.label} does not repeat itself: its `step` may depend on its arguments "
+                "and parameters only (or else its closed form is wrong, which is a bug)"
+            )
     return ring, step
 
 
@@ -116,9 +120,13 @@ class _Rule:
     def step(self, memory: Sequence[BSeries], order: int) -> tuple[BSeries, list[BSeries]]:
         """A_k, and the memory after the step around the new point."""
         given = _unflatten(self.shape, iter(memory))
-        point, new = self.method.step(VectorField(), StepSize(), BSeries.identity(order), given)
+        result = self.method.step(VectorField(), StepSize(), BSeries.identity(order), given)
+        if not isinstance(result, tuple | list) or len(result) != 2:
+            raise NotABSeries(f"a step of {self.label} must return two things: x' and its memory")
+        point, new = result
         slots = _flatten(new)
-        if len(slots) != len(memory) or not all(isinstance(slot, BSeries) for slot in slots):
+        alike = _skeleton(new) == _skeleton(self.shape)
+        if not alike or not all(isinstance(slot, BSeries) for slot in slots):
             raise NotABSeries(f"{self.label} returns a memory of another shape than it starts with")
         if not isinstance(point, BSeries) or point.empty != 1 or point.grade != 0:
             raise NotABSeries(f"a step of {self.label} is not x + O(h), so no flow can follow it")
@@ -193,5 +201,17 @@ def _unflatten(shape: Any, slots: Any) -> Any:
     if isinstance(shape, dict):
         return {key: _unflatten(shape[key], slots) for key in sorted(shape)}
     if isinstance(shape, tuple | list):
-        return type(shape)(_unflatten(part, slots) for part in shape)
+        parts = [_unflatten(part, slots) for part in shape]
+        return type(shape)(*parts) if hasattr(shape, "_fields") else type(shape)(parts)
     return next(slots)
+
+
+def _skeleton(memory: Any) -> Any:
+    """The memory's shape as a pytree, which may not change from step to step."""
+    if memory is None:
+        return None
+    if isinstance(memory, dict):
+        return dict, {key: _skeleton(part) for key, part in memory.items()}
+    if isinstance(memory, tuple | list):
+        return type(memory), [_skeleton(part) for part in memory]
+    return "vector"

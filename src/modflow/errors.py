@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .series import Tree
 
 _MAX_LISTED = 12
 
@@ -25,7 +29,15 @@ class UnknownNameError(ModflowError):
 
 
 class NotAGradient(ModflowError):
-    """The modified field is not the gradient of any modified loss."""
+    """The modified field is not the gradient of any modified loss.
+
+    `pair` are the first two trees whose coefficients would have to agree, and do not; up to
+    the powers of h below their order less one, a modified loss exists.
+    """
+
+    def __init__(self, message: str, pair: tuple[Tree, Tree]) -> None:
+        super().__init__(message)
+        self.pair = pair
 
 
 class NotABSeries(ModflowError):

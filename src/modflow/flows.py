@@ -12,11 +12,11 @@ order 2 is one gradient and one Hessian-vector product; no Hessian is ever forme
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from math import inf, log
+from math import inf, log, log1p
 from typing import Any
 
 import flint
@@ -25,11 +25,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from .errors import ModflowError
-from .methods import exact_number
+from .errors import ModflowError, UnknownNameError
 from .modified import ModifiedEquation
 from .potentials import ModifiedLoss, split
-from .series import Tree
+from .series import ClosedForm, Tree
+from .series.exact import exact_number
 from .vectors import Vector, inner
 
 Loss = Callable[[PyTree[Array]], Float[Array, ""]]
@@ -48,10 +48,11 @@ class CoefficientTable:
     settled: bool
     """Whether the last row holds for all later steps, to the last bit."""
 
-    def row(self, k: Int[Array, ""] | int, values: Array | None = None) -> Float[Array, " trees"]:
-        """The coefficients at step k; `values` is the table as a traced array."""
-        table = jnp.asarray(self.values) if values is None else values
-        return table[jnp.minimum(k, len(self.values) - 1)]
+    def row(self, k: Int[Array, ""] | int) -> Float[Array, " trees"]:
+        """The coefficients at step k; NaN before the first step and beyond the last one known."""
+        known = (k >= 0) if self.settled else (k >= 0) & (k < len(self.values))
+        row = jnp.asarray(self.values)[jnp.clip(k, 0, len(self.values) - 1)]
+        return jnp.where(known, row, jnp.nan)
 
 
 def coefficient_table(
@@ -63,15 +64,25 @@ def coefficient_table(
     limit. Trees whose coefficient vanishes identically are left out. `parameters` gives
     values to symbols that are left in the equation.
 
-    Raises ModflowError where a symbol has no value.
+    Raises ModflowError where a symbol has no value, and where there are more than
+    `MAX_TABLE_ROWS` steps before the coefficients settle.
     """
-    values = {name: Fraction(exact_number(v)) for name, v in (parameters or {}).items()}
+    return _table(equation.elements(), lambda tree: tree.symmetry, steps, parameters)
+
+
+def _table(
+    elements: Iterable[tuple[Tree, ClosedForm]],
+    divisor: Callable[[Tree], int],
+    steps: int,
+    parameters: Mapping[str, Any] | None,
+) -> CoefficientTable:
+    values = {name: _fraction(name, v) for name, v in (parameters or {}).items()}
     trees, columns = [], []
-    for tree, element in equation.elements():
+    for tree, element in elements:
         terms, tail = element.terms(values)
         if terms or tail:
             trees.append(tree)
-            columns.append((terms, tail, tree.symmetry))
+            columns.append((terms, tail, divisor(tree)))
     last = max((_settled_after(terms, tail) for terms, tail, _ in columns), default=0)
     settled = last < steps
     rows = int(last) + 1 if settled else max(1, steps)
@@ -81,9 +92,19 @@ def coefficient_table(
             "a momentum further from 1, or larger steps, would do"
         )
     table = np.zeros((rows, len(trees)))
-    for j, (terms, tail, symmetry) in enumerate(columns):
-        table[:, j] = _values(terms, tail, rows) / symmetry
+    for j, (terms, tail, by) in enumerate(columns):
+        table[:, j] = _values(terms, tail, rows) / by
     return CoefficientTable(tuple(trees), table, settled)
+
+
+def _fraction(name: str, value: Any) -> Fraction:
+    try:
+        exact = exact_number(value)
+    except ValueError:  # not finite
+        exact = None
+    if isinstance(exact, Fraction):
+        return exact
+    raise ModflowError(f"{name} must be a rational number or a float; got {value!r}")
 
 
 def _settled_after(
@@ -95,26 +116,47 @@ def _settled_after(
     if any(mu >= 1 for _, mu, _ in fading):
         return inf
     after = max(tail, default=-1) + 1
-    scale = log(limit) if limit else max((log(c) for *_, c in fading), default=0.0)
+    scale = _log(limit) if limit else max((_log(c) for *_, c in fading), default=0.0)
     for i, mu, c in fading:
         if mu == 0:
             after = max(after, 1)
             continue
         # Solve log c + i log k + k log μ <= log limit - 55 log 2 - log(number of terms).
-        target = scale - 55 * log(2) - log(len(fading)) - log(c)
-        k = max(1.0, i / -log(mu))
-        while i * log(k) + k * log(mu) > target:
+        target = scale - 55 * log(2) - log(len(fading)) - _log(c)
+        rate = _log(mu)
+        k = max(1.0, i / -rate)
+        while i * log(k) + k * rate > target:
             k = 1.05 * k + 1
         after = max(after, int(k) + 1)
     return after
+
+
+def _log(value: Fraction) -> float:
+    """The logarithm, also of what is too small for a float or no float away from 1."""
+    if abs(value - 1) < Fraction(1, 2):
+        return log1p(value - 1)
+    return log(value.numerator) - log(value.denominator)
 
 
 def _values(
     terms: Mapping[tuple[int, Fraction], Fraction], tail: Mapping[int, Fraction], rows: int
 ) -> Float[np.ndarray, " rows"]:
     """Σ c k^i μ^k for k = 0, ..., rows-1, each rounded once."""
+    bits = _PRECISION_BITS
+    while (found := _values_with(bits, terms, tail, rows)) is None:
+        bits *= 2
+    return found
+
+
+def _values_with(
+    bits: int,
+    terms: Mapping[tuple[int, Fraction], Fraction],
+    tail: Mapping[int, Fraction],
+    rows: int,
+) -> Float[np.ndarray, " rows"] | None:
+    """The values by arithmetic of so many bits, None where these are too few."""
     precision = flint.ctx.prec
-    flint.ctx.prec = _PRECISION_BITS
+    flint.ctx.prec = bits
     try:
         powers: dict[Fraction, Any] = {mu: flint.arb(1) for _, mu in terms}
         rates = {mu: _ball(mu) for mu in powers}
@@ -124,7 +166,10 @@ def _values(
             total = _ball(tail[k]) if k in tail else flint.arb(0)
             for (i, mu), c in weights.items():
                 total += c * k**i * powers[mu]
-            result[k] = _to_float(total)
+            value = _to_float(total)
+            if value is None:
+                return None
+            result[k] = value
             for mu, rate in rates.items():
                 powers[mu] *= rate
         return result
@@ -136,14 +181,12 @@ def _ball(value: Fraction) -> Any:
     return flint.arb(flint.fmpq(value.numerator, value.denominator))
 
 
-def _to_float(ball: Any) -> float:
-    """The midpoint, after a check that it is right to 2^-60 of itself or of one."""
+def _to_float(ball: Any) -> float | None:
+    """The midpoint if it is right to 2^-60 of itself or of one, else None."""
     if ball.contains(0):
         ball = flint.arb(0, ball.rad() + abs(ball.mid()))
     middle, radius = float(ball.mid()), float(ball.rad())
-    if radius > 2.0**-60 * max(1.0, abs(middle)):
-        raise ArithmeticError("a coefficient of the flow is not known to double precision")
-    return middle
+    return middle if radius <= 2.0**-60 * max(1.0, abs(middle)) else None
 
 
 # -- elementary differentials ------------------------------------------------------------
@@ -233,11 +276,13 @@ class Flow:
     >>> print(flow(0, jnp.array([1.0, 2.0]), 0.1))  # -(1 + h/2) x
     [-1.05 -2.1 ]
 
-    `flow(k, x, h)` is F_k(x), a pytree like x; it can be traced, differentiated and batched
-    in all three arguments. `parameters` gives numbers to symbols left in the equation;
-    `steps` bounds k where the coefficients never settle.
+    `flow(k, x, h)` is F_k(x), a pytree like x, for scalars k and h; it can be traced,
+    differentiated and batched (`jax.vmap`) in all three arguments. `parameters` gives numbers
+    to symbols left in the equation; `steps` bounds k where the coefficients never settle. A
+    k out of bounds is refused or, where it is traced, gives NaN.
 
-    Raises ModflowError where a symbol has no value.
+    Raises ModflowError where a symbol has no value or one out of range, and UnknownNameError
+    for a parameter that the equation does not have.
     """
 
     def __init__(
@@ -248,23 +293,65 @@ class Flow:
         parameters: Mapping[str, Any] | None = None,
         steps: int = MAX_TABLE_ROWS,
     ) -> None:
+        if not isinstance(equation, ModifiedEquation):
+            raise ModflowError(f"a modified equation is needed; got {equation!r}")
+        check_parameters(equation, parameters or {})
         self.equation, self.loss = equation, loss
-        self.table = coefficient_table(equation, steps, parameters)
+        self.table = coefficient_table(equation, max(1, steps), parameters)
         self.plan = DifferentialPlan.of(self.table.trees)
         self._compiled = jax.jit(self._evaluate)
 
     def __call__(
         self, k: Int[Array, ""] | int, x: PyTree[Array], h: Float[Array, ""] | float
     ) -> PyTree[Float[Array, "..."]]:
-        """F_k(x) at step size h."""
+        """F_k(x) at step size h; raises ModflowError for a k or an h that cannot be."""
+        if np.ndim(k) or np.ndim(h):
+            raise ModflowError("k and h are scalars; for several of them there is jax.vmap")
+        if not isinstance(k, jax.core.Tracer):
+            _check_step(k, None if self.table.settled else len(self.table.values))
         return self._compiled(k, x, h)
 
     def _evaluate(self, k: Any, x: PyTree[Array], h: Any) -> PyTree[Array]:
         weights = scaled_weights(self.table.trees, self.table.row(k), h)
-        return self.plan.evaluate(force(self.loss), Vector(x), weights).tree
+        # Weights are float64 where x64 is enabled, and derivatives need one precision throughout.
+        wide = jax.tree.map(lambda leaf: leaf.astype(jnp.result_type(leaf, *weights)), x)
+        field = self.plan.evaluate(force(self.loss), Vector(wide), weights).tree
+        return jax.tree.map(_like, x, field)
 
     def __repr__(self) -> str:
         return f"Flow({self.equation!r}, derivatives={self.plan.derivatives})"
+
+
+def _like(x: Array, value: Array) -> Array:
+    return value.astype(x.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else value
+
+
+def _check_step(k: Any, end: int | None) -> None:
+    if not jnp.issubdtype(jnp.result_type(k), jnp.integer) or k < 0:
+        raise ModflowError(f"a step number is a whole number from 0; got {k}")
+    if end is not None and k >= end:
+        raise ModflowError(
+            f"step {k} is beyond the {end} steps of this flow: its coefficients have not settled "
+            "by then; give `steps`"
+        )
+
+
+def check_parameters(equation: ModifiedEquation, parameters: Mapping[str, Any]) -> None:
+    """Raise UnknownNameError for a name that is no symbol of the equation, and ModflowError
+    for a value that is out of range for its method."""
+    _check_names(equation.ring.parameters, parameters)
+    for name, value in parameters.items():
+        for field, symbol in equation.method.parameters.items():
+            if getattr(symbol, "is_Symbol", False) and symbol.name == name:
+                equation.method.replace(**{field: _fraction(name, value)})
+
+
+def _check_names(symbols: Sequence[str], parameters: Mapping[str, Any]) -> None:
+    for name in parameters:
+        if not symbols:
+            raise ModflowError(f"there is no {name} in the equation: its parameters are numbers")
+        if name not in symbols:
+            raise UnknownNameError("symbol", name, symbols)
 
 
 def scaled_weights(trees: Sequence[Tree], row: Float[Array, " trees"], h: Any) -> list[Any]:
@@ -284,20 +371,19 @@ def potential(tree: Tree, loss: Loss, x: PyTree[Array]) -> Float[Array, ""]:
 def modified_loss_function(
     modified: ModifiedLoss, loss: Loss, **parameters: float
 ) -> Callable[[int, PyTree[Array], Any], Float[Array, ""]]:
-    """The modified loss as a JAX function Ê(k, x, h), for these numbers in its symbols."""
-    import sympy
+    """The modified loss as a JAX function Ê(k, x, h), for these numbers in its symbols.
 
-    names = sorted({s for c in modified.coefficients.values() for s in c.free_symbols}, key=str)
-    functions = {
-        tree: sympy.lambdify(names, c, modules="jax") for tree, c in modified.coefficients.items()
-    }
+    Raises ModflowError where a symbol has no value; for k as `Flow`.
+    """
+    for element in modified.elements.values():
+        _check_names(element.ring.parameters, parameters)
+    table = _table(modified.elements.items(), lambda _: 1, MAX_TABLE_ROWS, parameters)
 
-    def value(k: int, x: PyTree[Array], h: Any) -> Float[Array, ""]:
-        given = {"k": k, **parameters}
-        arguments = [given[s.name] for s in names]
-        return sum(
-            function(*arguments) * h ** (tree.order - 1) * potential(tree, loss, x)
-            for tree, function in functions.items()
-        )
+    def value(k: Any, x: PyTree[Array], h: Any) -> Float[Array, ""]:
+        if not isinstance(k, jax.core.Tracer):
+            _check_step(k, None if table.settled else len(table.values))
+        weights = scaled_weights(table.trees, table.row(k), h)
+        terms = (w * potential(t, loss, x) for w, t in zip(weights, table.trees, strict=True))
+        return sum(terms, start=jnp.zeros(()))
 
     return value

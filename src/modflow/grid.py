@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import numbers
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 from .errors import ModflowError
 
@@ -16,6 +18,11 @@ _POWER = re.compile(r"2\s*(?:\^|\*\*)\s*([+-]?\d{1,4})", re.ASCII)
 # Three digits of exponent: what float64 holds, and no number that takes hours to write out.
 _NUMBER = re.compile(r"[+-]?(\d+/\d+|(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?)", re.ASCII | re.IGNORECASE)
 _LARGEST = Fraction(2) ** 1000
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is an integer, Python's or NumPy's; a bool is none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def parse_number(text: str, name: str) -> Fraction:

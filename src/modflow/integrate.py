@@ -26,8 +26,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, PyTree
 
-from .errors import UnknownNameError
+from .errors import ModflowError, UnknownNameError
 from .flows import CoefficientTable, DifferentialPlan, force, scaled_weights
+from .grid import is_whole
 from .methods import Method
 from .problems import Problem
 from .series import Tree
@@ -77,6 +78,8 @@ def iterates(
 
     In the working precision: run it inside `jax.enable_x64(True)` for float64.
     """
+    if not is_whole(steps) or steps < 0:
+        raise ModflowError(f"the number of steps is a whole number from 0; got {steps!r}")
     numeric = method.numeric()
     field = force(loss)
     x = Vector(jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=float), start))
@@ -85,7 +88,7 @@ def iterates(
         x, memory = numeric.step(field, h, *state)
         return (x, memory), x.tree
 
-    _, tail = lax.scan(advance, (x, numeric.start(x)), None, length=steps)
+    _, tail = lax.scan(advance, (x, numeric.start(x)), None, length=int(steps))
     return jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), x.tree, tail)
 
 

@@ -3,7 +3,8 @@ B-series its backward error analysis.
 
 To add a method, subclass `Method` as a frozen dataclass: fields are its parameters, `start`
 gives the memory before the first step and `step` one update, in nothing but linear
-combinations of x, the memory and values of f = -∇E. Nothing else is to be derived.
+combinations of x, the memory and values of f = -∇E. Nothing else is to be derived. Constants
+are plain numbers, such as in h / 6 or 0.5 * x, and `step` depends on its arguments alone.
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ import math
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from fractions import Fraction
+from dataclasses import Field, dataclass, field, fields, replace
+from decimal import Decimal
 from typing import Any, ClassVar, Self
 
 import sympy
 
 from .errors import ModflowError, UnknownNameError
+from .series.exact import exact_number as exact_number
 
 Vector = Any
 """An array, a pytree vector, or a `BSeries`."""
 Memory = Any
-"""None, a Vector, or a tuple, list or dict of them."""
+"""None, a Vector, or a tuple (named or not), list or dict of them."""
 
 
 def parameter(symbol: str, *, low: float = -math.inf, high: float = math.inf) -> Any:
@@ -40,8 +42,8 @@ def momentum(symbol: str = "beta") -> Any:
 class Method(ABC):
     """An update rule x^k → x^{k+1} for x' = f(x), with linear memory.
 
-    A parameter is a SymPy symbol or expression, an exact number (int, Fraction, SymPy
-    Rational) or a float. A float stands for the decimal number that it prints as, and makes
+    A parameter is a SymPy symbol or expression, an exact number (int, Fraction, Decimal,
+    SymPy Rational) or a float. A float stands for the decimal number that it prints as, and makes
     symbolic results come out as floats too.
 
     Raises ModflowError for a parameter outside its range.
@@ -51,6 +53,8 @@ class Method(ABC):
     """The name on the command line; the class name where it is empty."""
 
     def __post_init__(self) -> None:
+        if any(isinstance(value, Field) for value in vars(type(self)).values()):
+            raise ModflowError(f"{type(self).__name__} needs the decorator @dataclass(frozen=True)")
         for spec in fields(self):
             value = getattr(self, spec.name)
             if value is None or isinstance(value, str | bool | complex):
@@ -59,7 +63,7 @@ class Method(ABC):
                 low = spec.metadata.get("low", -math.inf)
                 high = spec.metadata.get("high", math.inf)
                 real = getattr(value, "is_extended_real", True) is not False
-                if not (real and low <= float(value) < high):
+                if not (real and low <= float(value) < high and math.isfinite(value)):
                     raise ModflowError(
                         f"{spec.name} = {value} is out of range: {self.label} needs "
                         f"{low:g} <= {spec.name} < {high:g}"
@@ -102,14 +106,18 @@ class Method(ABC):
         values = {}
         for name, value in self.parameters.items():
             if not _is_number(value):
-                raise ModflowError(f"{self.label} needs a number for {name}; it is {value}")
-            values[name] = float(value)
+                raise ModflowError(f"{self.label} needs a number for {name}; it is {value!r}")
+            # By way of the exact number: float32(0.9) is the float 0.9, as it is 9/10.
+            values[name] = float(exact_number(value))
         return replace(self, **values)
 
     @property
     def is_inexact(self) -> bool:
         """Whether a parameter was given as a float."""
-        return any(isinstance(v, float | sympy.Float) for v in self.parameters.values())
+        return any(
+            isinstance(v, numbers.Real | sympy.Float) and not isinstance(v, numbers.Rational)
+            for v in self.parameters.values()
+        )
 
 
 @dataclass(frozen=True)
@@ -189,17 +197,8 @@ def method_named(name: str, values: Mapping[str, Any] | None = None) -> Method:
     return METHODS[key]().replace(**(values or {}))
 
 
-def exact_number(value: Any) -> Any:
-    """A float as the decimal number that it prints as (0.9 is 9/10); all else as it is."""
-    if isinstance(value, sympy.Float):
-        return Fraction(str(value))
-    if isinstance(value, float | numbers.Rational):
-        return Fraction(repr(float(value))) if isinstance(value, float) else Fraction(value)
-    return value
-
-
 def _is_number(value: Any) -> bool:
     """Whether it is an int, a float, a Fraction or a SymPy number; no symbol, no tracer."""
     if isinstance(value, sympy.Expr):
         return bool(value.is_number)
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return isinstance(value, numbers.Real | Decimal) and not isinstance(value, bool)

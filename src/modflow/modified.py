@@ -22,6 +22,7 @@ import sympy
 
 from .derivation import step_map
 from .errors import ModflowError
+from .grid import is_whole
 from .methods import Method
 from .potentials import ModifiedLoss, modified_loss
 from .series import BSeries, ClosedForm, ClosedFormRing, K, Tree, trees_up_to
@@ -46,8 +47,11 @@ def modified_equation(method: Method, order: int) -> ModifiedEquation:
     Raises ModflowError for an order outside 1..12, NotABSeries where the update rule is no
     combination of x, its memory and values of f.
     """
-    if isinstance(order, bool) or not isinstance(order, int) or not 1 <= order <= MAX_ORDER:
+    if not isinstance(method, Method):
+        raise ModflowError(f"a method is needed, such as HeavyBall(); got {method!r}")
+    if not is_whole(order) or not 1 <= order <= MAX_ORDER:
         raise ModflowError(f"the order must be a whole number from 1 to {MAX_ORDER}; got {order!r}")
+    order = int(order)
     ring, step = step_map(method, order)
     field = step.log().map(lambda c: ring(c).reduced())
     return ModifiedEquation(method, order, ring, field)
@@ -76,8 +80,7 @@ class ModifiedEquation:
 
     def at(self, k: int) -> dict[Tree, sympy.Expr]:
         """b_k(τ) at this step k = 0, 1, 2, ..., in the parameters."""
-        if isinstance(k, bool) or not isinstance(k, int) or k < 0:
-            raise ModflowError(f"a step number is a whole number from 0; got {k!r}")
+        k = _step_number(k)
         return {tree: self._show(b.at(k)) for tree, b in self.elements()}
 
     @cached_property
@@ -112,6 +115,9 @@ class ModifiedEquation:
         equation: rational in the parameters, polynomial in k and in powers such as
         beta**(k+1). Raises ModflowError for anything else.
         """
+        for tree in changes:
+            if not isinstance(tree, Tree) or any(tree.colours):
+                raise ModflowError(f"coefficients belong to trees of one colour; got {tree!r}")
         values = {**self.field, **{tree: self.ring(c) for tree, c in changes.items()}}
         order = max([self.order, *(tree.order for tree in changes)])
         return ModifiedEquation(self.method, order, self.ring, BSeries(values, order))
@@ -148,6 +154,7 @@ class ModifiedEquation:
 
     def latex(self, k: int | None = None, *, limit: bool = False) -> str:
         """The modified equation as a TeX formula for x' with f = -∇E."""
+        k = None if k is None else _step_number(k)
 
         def value(b: ClosedForm, symmetry: int) -> sympy.Expr:
             b = b.limit() if limit else b if k is None else b.at(k)
@@ -172,7 +179,7 @@ class ModifiedEquation:
             "parameters": {name: str(v) for name, v in self.method.parameters.items()},
             "order": self.order,
             "normalisation": "HLW",
-            **({} if k is None else {"k": k}),
+            **({} if k is None else {"k": int(k)}),
             "coefficients": [
                 {
                     "tree": list(tree.level_sequence),
@@ -203,6 +210,12 @@ class ModifiedEquation:
         from ._rich import equation_view
 
         yield equation_view(self)
+
+
+def _step_number(k: Any) -> int:
+    if not is_whole(k) or k < 0:
+        raise ModflowError(f"a step number is a whole number from 0; got {k!r}")
+    return int(k)
 
 
 def _with_floats(expr: sympy.Expr) -> sympy.Expr:

@@ -23,7 +23,7 @@ from typing import Any
 
 import sympy
 
-from .errors import NotAGradient
+from .errors import ModflowError, NotAGradient
 from .series import ClosedForm, Tree
 from .series.render import latex_sum
 
@@ -41,6 +41,8 @@ class ModifiedLoss:
 
     coefficients: dict[Tree, sympy.Expr]
     limit: dict[Tree, sympy.Expr] | None
+    elements: dict[Tree, ClosedForm]
+    """The coefficients as elements of the exact coefficient ring."""
 
     def latex(self, *, limit: bool = False) -> str:
         r"""The modified loss as a TeX formula, such as ``\hat E = E + ...``."""
@@ -79,16 +81,17 @@ def modified_loss(
             raise NotAGradient(
                 f"the modified field is not a gradient from h^{tree.order - 1} on: {first!r} and "
                 f"{tree!r} are rootings of one free tree, so a modified loss needs equal "
-                f"coefficients, but they are {show(other)} and {show(b)}"
+                f"coefficients, but they are {show(other)} and {show(b)}",
+                (first, tree),
             )
         if tree is first:
             sign = 1 if tree.order % 2 else -1
             elements[tree] = (b * sign / tree.free_symmetry).reduced()
     try:
         limit = {tree: show(c.limit()) for tree, c in elements.items()}
-    except ValueError:
+    except ModflowError:  # a coefficient grows with k
         limit = None
-    return ModifiedLoss({tree: show(c) for tree, c in elements.items()}, limit)
+    return ModifiedLoss({tree: show(c) for tree, c in elements.items()}, limit, elements)
 
 
 def potential_latex(tree: Tree) -> str:

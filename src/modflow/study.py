@@ -23,16 +23,18 @@ from typing import Any
 
 import jax
 import numpy as np
+import sympy
 from jaxtyping import PyTree
 
 from .convergence import OrderEstimate, estimate_order
 from .errors import ModflowError, UnknownNameError
-from .flows import MAX_TABLE_ROWS, CoefficientTable, coefficient_table
-from .grid import MIN_SIZES, check_step_sizes
+from .flows import CoefficientTable, coefficient_table
+from .grid import MIN_SIZES, check_step_sizes, is_whole
 from .integrate import SOLVERS, Comparison, SideBySide
 from .methods import Method
 from .modified import ModifiedEquation, modified_equation
 from .problems import Problem, problem_named
+from .series.exact import exact_number
 from .vectors import distance, norm
 
 FLOWS = ("piecewise", "limit")
@@ -173,20 +175,31 @@ def convergence_study(
     Runs in float64. Ctrl-C ends the study with the sizes that are done (`interrupted`).
     Raises ModflowError for a grid or a time that makes no sense.
     """
+    if not isinstance(method, Method):
+        raise ModflowError(f"a method is needed, such as HeavyBall(0.9); got {method!r}")
     problem = problem_named(problem) if isinstance(problem, str) else problem
+    if not isinstance(problem, Problem):
+        raise ModflowError(
+            f"a problem is needed: a name, or Problem(loss, start) for one of your own; "
+            f"got {problem!r}"
+        )
     if isinstance(flow, ModifiedEquation):
         order = flow.order if order is None else order
     order = 2 if order is None else order
     equation, label = _resolve_flow(flow, method, order)
+    if not is_whole(order) or order < 1:
+        raise ModflowError(f"the order must be a whole number from 1; got {order!r}")
+    order = int(order)
     method.numeric()  # says which parameter still lacks a number
     solver = solver or ("tsit5" if order <= 2 else "dopri8")
     if solver not in SOLVERS:
         raise UnknownNameError("solver", solver, SOLVERS)
     with jax.enable_x64(True):
+        problem.check()
         sizes, time = _grid(method, problem, step_sizes, T, local)
         steps = [1 if local else _step_count(time, h) for h in sizes]
         values = method.parameters | _symbol_values(equation, method)
-        table = coefficient_table(equation, min(max(steps), MAX_TABLE_ROWS), values)
+        table = coefficient_table(equation, max(steps), values)
         study = _Study(method, problem, table, solver, progress, sum(steps))
         try:
             for h, n in zip(sizes, steps, strict=True):
@@ -202,7 +215,7 @@ def _resolve_flow(
     if isinstance(flow, ModifiedEquation):
         return flow, "given"
     if flow not in FLOWS:
-        raise UnknownNameError("flow", flow, FLOWS)
+        raise UnknownNameError("flow", str(flow), FLOWS)
     equation = modified_equation(method, order)
     return (equation.frozen() if flow == "limit" else equation), flow
 
@@ -213,7 +226,24 @@ def _symbol_values(equation: ModifiedEquation, method: Method) -> dict[str, Any]
     for name, symbol in equation.method.parameters.items():
         if hasattr(symbol, "is_Symbol") and symbol.is_Symbol and name in method.parameters:
             values[symbol.name] = method.parameters[name]
+    _check_meaning(equation, method, method.parameters | values)
     return values
+
+
+def _check_meaning(equation: ModifiedEquation, method: Method, values: dict[str, Any]) -> None:
+    """Refuse the values where they would give the equation another parameter than the method's,
+    as for an equation in which beta stands for one minus the momentum."""
+    for name, given in equation.method.parameters.items():
+        symbols: set[Any] = getattr(given, "free_symbols", set())
+        if not symbols or name not in method.parameters:
+            continue
+        known = {s: exact_number(values[s.name]) for s in symbols if s.name in values}
+        meant, has = given.subs(known), sympy.sympify(exact_number(method.parameters[name]))
+        if meant.is_number and meant != has:
+            raise ModflowError(
+                f"{name} is {given} in the flow, which would be {meant} for a method with "
+                f"{name} = {has}: give the symbols of the flow other names"
+            )
 
 
 # -- the grid --------------------------------------------------------------------------------
@@ -226,15 +256,21 @@ def _grid(
     T: float | None,
     local: bool,
 ) -> tuple[tuple[float, ...], float]:
-    scale = _effective_scale(method)
+    # A rule whose drift grows with k has no effective step, and needs none for a given grid.
+    given = step_sizes is not None and T is not None
+    scale = 1.0 if given else _effective_scale(method)
     if step_sizes is None:
         coarsest = problem.coarsest or _coarsest(problem)
-        sizes = tuple(coarsest * scale * 2.0**-j for j in range(problem.sizes))
+        sizes = check_step_sizes([coarsest * scale * 2.0**-j for j in range(problem.sizes)])
     else:
         sizes = check_step_sizes(step_sizes)
     if T is None:
         horizon = problem.horizon or 32 * (problem.coarsest or sizes[0] / scale)
         T = max(horizon * scale, sizes[0])
+    try:
+        T = float(T)
+    except (TypeError, ValueError):
+        raise ModflowError(f"T must be a number; got {T!r}") from None
     if not (math.isfinite(T) and T > 0):
         raise ModflowError(f"T must be positive and finite; got {T:g}")
     if not local and T < sizes[0] * (1 - 1e-12):

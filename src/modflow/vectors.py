@@ -18,7 +18,7 @@ class Vector:
     """
 
     __slots__ = ("tree",)
-    __array_priority__ = 1000
+    __array_ufunc__ = None  # NumPy's scalars leave products to this class
 
     def __init__(self, tree: PyTree[Array]) -> None:
         self.tree = tree
@@ -30,8 +30,13 @@ class Vector:
 
     __radd__ = __add__
 
-    def __sub__(self, other: Vector) -> Vector:
+    def __sub__(self, other: Any) -> Vector:
+        if not isinstance(other, Vector):
+            return self + (-other)
         return Vector(jax.tree.map(jnp.subtract, self.tree, other.tree))
+
+    def __rsub__(self, other: Any) -> Vector:
+        return -self + other
 
     def __neg__(self) -> Vector:
         return Vector(jax.tree.map(jnp.negative, self.tree))

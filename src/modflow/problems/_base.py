@@ -59,12 +59,26 @@ class Problem:
         given = self.data if data is None else data
         return self.loss(x) if given is None else self.loss(x, given)
 
+    def check(self) -> None:
+        """Raise ModflowError unless the loss is a real number in the working precision.
+
+        A loss that casts to float32 within a float64 study would show the order of rounding.
+        """
+        value = jax.eval_shape(self.value, self.start_arrays(), self.data_arrays())
+        want = jnp.zeros(()).dtype
+        shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+        if shape != () or dtype != want:
+            raise ModflowError(
+                f"the loss must return one {want} number; it returns "
+                + (f"{type(value).__name__}" if dtype is None else f"{dtype} of shape {shape}")
+            )
+
     def start_arrays(self) -> PyTree[Array]:
         """The starting point as float64 arrays (float32 where x64 is not enabled)."""
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=float), self.start)
 
     def data_arrays(self) -> PyTree[Array]:
-        """The data as arrays, floats in the working precision."""
+        """The data as arrays, of their own precision (float32 where x64 is not enabled)."""
         return jax.tree.map(jnp.asarray, self.data)
 
     @property

@@ -76,7 +76,7 @@ def exact_trajectories(
 class _PowerSeries:
     """A power series in z = hλ, truncated after z^order, in floats."""
 
-    __array_priority__ = 1000
+    __array_ufunc__ = None
 
     def __init__(self, coefficients: Float[np.ndarray, " order+1"]) -> None:
         self.c = coefficients

@@ -17,6 +17,7 @@ from math import factorial
 from typing import Any, Self
 
 from ..errors import ModflowError, NotABSeries
+from .exact import exact_constant
 from .trees import Forest, Tree, canonical_forest, trees_up_to
 
 Scalar = Any
@@ -31,7 +32,8 @@ class StepSize:
     """
 
     __slots__ = ("coefficient", "degree")
-    __array_priority__ = 1000
+    __array_ufunc__ = None  # NumPy's scalars leave products to this class, and sqrt(h) is refused
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, coefficient: Scalar = 1, degree: int = 1) -> None:
         self.coefficient, self.degree = coefficient, degree
@@ -41,17 +43,18 @@ class StepSize:
             return StepSize(self.coefficient * other.coefficient, self.degree + other.degree)
         if isinstance(other, BSeries):
             return other._scaled(self.coefficient, self.degree)
-        return StepSize(self.coefficient * other, self.degree)
+        return StepSize(self.coefficient * exact_constant(other), self.degree)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Any:
         if isinstance(other, StepSize):
-            return StepSize(self.coefficient / other.coefficient, self.degree - other.degree)
-        return StepSize(_over(self.coefficient, other), self.degree)
+            ratio = _over(self.coefficient, other.coefficient)
+            return StepSize(ratio, self.degree - other.degree)
+        return StepSize(_over(self.coefficient, exact_constant(other)), self.degree)
 
     def __rtruediv__(self, other: Any) -> StepSize:
-        return StepSize(_over(other, self.coefficient), -self.degree)
+        return StepSize(_over(exact_constant(other), self.coefficient), -self.degree)
 
     def __pow__(self, power: int) -> StepSize:
         return StepSize(self.coefficient**power, self.degree * power)
@@ -72,6 +75,11 @@ class StepSize:
     def __rsub__(self, other: Any) -> StepSize:
         return (-self) + other
 
+    def _branch(self, *_: Any) -> bool:
+        raise NotABSeries("the update rule depends on whether h has a certain size")
+
+    __bool__ = __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _branch
+
     def __repr__(self) -> str:
         return f"StepSize({self.coefficient!r}, degree={self.degree})"
 
@@ -91,7 +99,7 @@ class BSeries(Mapping[Tree, Scalar]):
     """
 
     __slots__ = ("_forest_values", "coefficients", "empty", "grade", "order")
-    __array_priority__ = 1000
+    __array_ufunc__ = None  # NumPy's scalars leave products to this class, and exp(x) is refused
 
     def __init__(
         self,
@@ -121,6 +129,8 @@ class BSeries(Mapping[Tree, Scalar]):
     # -- as a mapping -------------------------------------------------------------------
 
     def __getitem__(self, tree: Tree) -> Scalar:
+        if not isinstance(tree, Tree):
+            raise KeyError(f"{tree!r} is no tree (an update rule cannot use components of x)")
         if tree.order > self.order:
             raise KeyError(f"{tree!r} has order {tree.order}; the series ends at {self.order}")
         return self.coefficients.get(tree, 0)
@@ -196,14 +206,14 @@ class BSeries(Mapping[Tree, Scalar]):
             )
         if isinstance(other, StepSize):
             return self._scaled(other.coefficient, other.degree)
-        return self._scaled(other, 0)
+        return self._scaled(exact_constant(other), 0)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> BSeries:
         if isinstance(other, StepSize):
             return self._scaled(_over(1, other.coefficient), -other.degree)
-        return self._scaled(_over(1, other), 0)
+        return self._scaled(_over(1, exact_constant(other)), 0)
 
     def _scaled(self, factor: Scalar, degree: int) -> BSeries:
         scaled = {t: factor * c for t, c in self.items()}

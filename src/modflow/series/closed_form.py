@@ -15,6 +15,7 @@ every r_k in it: `ClosedFormRing.solve_recurrence`.
 
 from __future__ import annotations
 
+import numbers
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
@@ -26,6 +27,7 @@ import sympy
 
 from ..errors import ModflowError
 from .evaluate import field_value, terms
+from .exact import exact_constant, exact_number
 from .parse import from_sympy
 from .recurrence import solve
 from .render import to_sympy
@@ -75,6 +77,7 @@ class ClosedFormRing:
         Accepts rational functions of the parameters, polynomials in k, and powers λ^(a k + b)
         of the decay rates. Raises ModflowError for anything else.
         """
+        given = value
         if isinstance(value, ClosedForm):
             return value if value.ring is self else self(value.to_sympy())
         if isinstance(value, int | Fraction):
@@ -86,7 +89,16 @@ class ClosedFormRing:
                 value = sympy.sympify(value, locals={"k": K, **names})
             except (sympy.SympifyError, SyntaxError, TypeError, AttributeError) as error:
                 raise ModflowError(f"{value!r} is no expression in {self}") from error
-        return from_sympy(self, sympy.sympify(value))
+        value = exact_number(value)
+        if isinstance(value, Fraction):
+            return self(value)
+        try:
+            value = sympy.sympify(value)
+        except (sympy.SympifyError, TypeError, ValueError, NotImplementedError):
+            value = None
+        if not isinstance(value, sympy.Basic):
+            raise ModflowError(f"{given!r} is no expression in {self}")
+        return from_sympy(self, value)
 
     @property
     def k(self) -> ClosedForm:
@@ -204,7 +216,7 @@ class ClosedForm:
     """An element of a `ClosedFormRing`; immutable, exact, works with int and Fraction."""
 
     __slots__ = ("_exponents", "_tail", "denominator", "numerator", "ring")
-    __array_priority__ = 900
+    __array_ufunc__ = None  # NumPy's scalars leave products to this class
 
     def __init__(
         self,
@@ -225,6 +237,8 @@ class ClosedForm:
             return other if other.ring is self.ring else None
         if isinstance(other, int | Fraction | sympy.Expr):
             return self.ring(other)
+        if isinstance(other, numbers.Real):
+            return self.ring(exact_constant(other))
         return None
 
     def __add__(self, other: Any) -> ClosedForm:
@@ -290,6 +304,8 @@ class ClosedForm:
         return self.inverse() * other
 
     def __pow__(self, power: int) -> ClosedForm:
+        if not isinstance(power, int):
+            raise ModflowError(f"({self})^{power} is not in {self.ring}")
         if power < 0:
             return self.inverse() ** (-power)
         result, base = self.ring(1), self

@@ -33,7 +33,10 @@ def from_sympy(ring: ClosedFormRing, expr: Any) -> ClosedForm:
     elif expr.is_Pow:
         base, exponent = expr.args
         if exponent.is_Integer:
-            return from_sympy(ring, base) ** int(exponent)
+            element = from_sympy(ring, base)
+            if exponent < 0 and element == 0:
+                raise ModflowError(f"{expr} divides by zero")
+            return element ** int(exponent)
         found = _exponential(ring, base, sympy.expand(exponent))
         if found is not None:
             return found

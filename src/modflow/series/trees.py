@@ -41,8 +41,14 @@ class Tree:
 
     def __new__(cls, children: Iterable[Tree] = (), colour: int = 0) -> Tree:
         """The tree with these children, in any order, and a root of this colour."""
-        if not isinstance(colour, int) or colour < 0:
+        if not isinstance(colour, int) or isinstance(colour, bool) or colour < 0:
             raise ModflowError(f"a vertex colour is a whole number from 0; got {colour!r}")
+        children = tuple(children)
+        if not all(isinstance(child, Tree) for child in children):
+            raise ModflowError(
+                f"the children of a tree are trees; for the levels {list(children)} use "
+                "Tree.from_level_sequence"
+            )
         ordered = tuple(sorted(children, key=lambda t: t._key, reverse=True))
         key = (ordered, colour)
         tree = cls._interned.get(key)
