@@ -29,6 +29,7 @@ from ..errors import ModflowError
 from .evaluate import field_value, terms
 from .exact import exact_constant, exact_number
 from .parse import from_sympy
+from .rates import compositions, multiplicative_rank
 from .recurrence import solve
 from .render import to_sympy
 from .symbols import K
@@ -67,7 +68,7 @@ class ClosedFormRing:
         for i, rate in enumerate(self.rates):
             if not rate.is_constant or rate in (0, 1) or rate in self.rates[:i]:
                 raise ModflowError(f"decay rates must differ from 0, 1 and each other: {rates}")
-        self._dependent = self._multiplicative_rank() < len(rates)
+        self._dependent = multiplicative_rank(self) < len(rates)
 
     # -- elements -----------------------------------------------------------------------
 
@@ -138,21 +139,8 @@ class ClosedFormRing:
 
     def exponents_of(self, value: ClosedForm, degree: int) -> tuple[int, ...] | None:
         """The first e of at most that degree with Π λ_i^{e_i} = value, by degree."""
-        every = (e for n in range(degree + 1) for e in _compositions(n, len(self.rates)))
+        every = (e for n in range(degree + 1) for e in compositions(n, len(self.rates)))
         return next((e for e in every if self.rate_power(e) == value), None)
-
-    def _multiplicative_rank(self) -> int:
-        """How many of the rates are independent: no product of powers of those is 1."""
-        rows = []
-        for rate in self.rates:
-            content, factors = self._factored(rate.numerator)
-            row: Counter[Any] = Counter(factors)
-            row.subtract(rate._exponents)
-            for n, sign in ((abs(content), 1), (rate.denominator, -1)):
-                row.update({("prime", p): sign * e for p, e in sympy.factorint(n).items()})
-            rows.append(row)
-        columns = list(dict.fromkeys(key for row in rows for key in row))
-        return int(sympy.Matrix([[row[key] for key in columns] for row in rows]).rank())
 
     def _collected(self, numerator: Any) -> Any:
         """The numerator with each λ^k written in one way only, that of lowest degree."""
@@ -453,14 +441,3 @@ class ClosedForm:
         return str(self.to_sympy())
 
     __repr__ = __str__
-
-
-def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """All tuples of that many whole numbers from 0 with that sum, largest first."""
-    if parts < 2:
-        if parts or not total:
-            yield (total,) * parts
-        return
-    for first in range(total, -1, -1):
-        for rest in _compositions(total - first, parts - 1):
-            yield (first, *rest)
