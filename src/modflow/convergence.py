@@ -57,7 +57,7 @@ import numpy.typing as npt
 from .errors import ModflowError
 from .posterior import Array, Posterior, posterior_of
 
-__all__ = ["OrderEstimate", "Verdict", "estimate_order"]
+__all__ = ["OrderEstimate", "Verdict", "estimate_order", "pairwise_slopes"]
 
 Numbers = Sequence[float] | npt.NDArray[Any]
 
@@ -181,7 +181,7 @@ def estimate_order(
     return OrderEstimate(
         step_sizes=h,
         errors=e,
-        slopes=_slopes(h, e),
+        slopes=pairwise_slopes(h, e),
         used=used,
         excluded=tuple(sorted(why.items())),
         floor=floor,
@@ -327,7 +327,8 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _slopes(h: Array, e: Array) -> Array:
+def pairwise_slopes(h: Array, e: Array) -> Array:
+    """The slopes of log e against log h between neighbours; NaN beside an error that has no log."""
     log_e = np.full(e.size, math.nan)
     fine = np.isfinite(e) & (e > 0)
     log_e[fine] = np.log(e[fine])

@@ -8,12 +8,14 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ..claims import ClaimResult
+from ..convergence import pairwise_slopes
 from ..study import ConvergenceStudy
 
 STYLES = {
@@ -33,12 +35,8 @@ def verdict_text(verdict: str) -> Text:
 
 def slopes(study: ConvergenceStudy) -> list[float]:
     """The slope between each size and the one before it; NaN where one of them has no error."""
-    found = [math.nan] * len(study.step_sizes)
-    for i in range(1, len(found)):
-        a, b = study.errors[i - 1], study.errors[i]
-        if math.isfinite(a) and math.isfinite(b) and a > 0 and b > 0:
-            found[i] = math.log(a / b) / math.log(study.step_sizes[i - 1] / study.step_sizes[i])
-    return found
+    sizes, errors = np.array(study.step_sizes), np.array(study.errors)
+    return [math.nan, *pairwise_slopes(sizes, errors)][: len(sizes)]
 
 
 def left_out(study: ConvergenceStudy) -> dict[float, str]:
