@@ -22,7 +22,6 @@ import sympy
 from .errors import ModflowError, NotABSeries
 from .methods import Method
 from .series import BSeries, ClosedForm, ClosedFormRing, StepSize, Tree, VectorField, trees
-from .series.exact import exact_number
 
 
 def step_map(method: Method, order: int) -> tuple[ClosedFormRing, BSeries]:
@@ -79,7 +78,7 @@ class _Rule:
     """A method over a coefficient ring, its memory flattened into a list of series."""
 
     def __init__(self, method: Method, ring: ClosedFormRing) -> None:
-        values = {name: ring(exact_number(v)) for name, v in method.parameters.items()}
+        values = {name: ring(v) for name, v in method.parameters.items()}
         self.ring, self.label, self.method = ring, method.label, replace(method, **values)
         self.shape = self.method.start(BSeries.identity(1))
         # The weight of x in each part of the memory, and its power of h. A memory that

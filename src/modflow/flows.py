@@ -54,6 +54,19 @@ class CoefficientTable:
         row = jnp.asarray(self.values)[jnp.clip(k, 0, len(self.values) - 1)]
         return jnp.where(known, row, jnp.nan)
 
+    def check(self, k: Any) -> None:
+        """Raise ModflowError for a k that is no step of this table; a traced k gives NaN."""
+        if isinstance(k, jax.core.Tracer):
+            return
+        if not jnp.issubdtype(jnp.result_type(k), jnp.integer) or k < 0:
+            raise ModflowError(f"a step number is a whole number from 0; got {k}")
+        end = len(self.values)
+        if not self.settled and k >= end:
+            raise ModflowError(
+                f"step {k} is beyond the {end} steps of this flow: its coefficients have not "
+                "settled by then; give `steps`"
+            )
+
 
 def coefficient_table(
     equation: ModifiedEquation, steps: int, parameters: Mapping[str, Any] | None = None
@@ -307,8 +320,7 @@ class Flow:
         """F_k(x) at step size h; raises ModflowError for a k or an h that cannot be."""
         if np.ndim(k) or np.ndim(h):
             raise ModflowError("k and h are scalars; for several of them there is jax.vmap")
-        if not isinstance(k, jax.core.Tracer):
-            _check_step(k, None if self.table.settled else len(self.table.values))
+        self.table.check(k)
         return self._compiled(k, x, h)
 
     def _evaluate(self, k: Any, x: PyTree[Array], h: Any) -> PyTree[Array]:
@@ -324,16 +336,6 @@ class Flow:
 
 def _like(x: Array, value: Array) -> Array:
     return value.astype(x.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else value
-
-
-def _check_step(k: Any, end: int | None) -> None:
-    if not jnp.issubdtype(jnp.result_type(k), jnp.integer) or k < 0:
-        raise ModflowError(f"a step number is a whole number from 0; got {k}")
-    if end is not None and k >= end:
-        raise ModflowError(
-            f"step {k} is beyond the {end} steps of this flow: its coefficients have not settled "
-            "by then; give `steps`"
-        )
 
 
 def check_parameters(equation: ModifiedEquation, parameters: Mapping[str, Any]) -> None:
@@ -380,8 +382,7 @@ def modified_loss_function(
     table = _table(modified.elements.items(), lambda _: 1, MAX_TABLE_ROWS, parameters)
 
     def value(k: Any, x: PyTree[Array], h: Any) -> Float[Array, ""]:
-        if not isinstance(k, jax.core.Tracer):
-            _check_step(k, None if table.settled else len(table.values))
+        table.check(k)
         weights = scaled_weights(table.trees, table.row(k), h)
         terms = (w * potential(t, loss, x) for w, t in zip(weights, table.trees, strict=True))
         return sum(terms, start=jnp.zeros(()))

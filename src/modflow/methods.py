@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Self
 import sympy
 
 from .errors import ModflowError, UnknownNameError
-from .series.exact import exact_number as exact_number
+from .series.exact import exact_number
 
 Vector = Any
 """An array, a pytree vector, or a `BSeries`."""

@@ -173,7 +173,7 @@ class ModifiedEquation:
 
         With a step number k the key "step" holds the coefficients at that step.
         """
-        step = self.coefficients if k is None else self.at(k)
+        step, limit = self.coefficients if k is None else self.at(k), self._limit_or_none
         return {
             "method": self.method.label,
             "parameters": {name: str(v) for name, v in self.method.parameters.items()},
@@ -186,7 +186,7 @@ class ModifiedEquation:
                     "order": tree.order,
                     "symmetry": tree.symmetry,
                     "step": str(step[tree]),
-                    "limit": None if self._limit_or_none is None else str(self.limit[tree]),
+                    "limit": None if limit is None else str(limit[tree]),
                 }
                 for tree in step
             ],

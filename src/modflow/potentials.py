@@ -27,8 +27,6 @@ from .errors import ModflowError, NotAGradient
 from .series import ClosedForm, Tree
 from .series.render import latex_sum
 
-STEP = sympy.Symbol("h")
-
 
 @dataclass(frozen=True, eq=False)
 class ModifiedLoss:

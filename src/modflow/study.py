@@ -198,8 +198,7 @@ def convergence_study(
         problem.check()
         sizes, time = _grid(method, problem, step_sizes, T, local)
         steps = [1 if local else _step_count(time, h) for h in sizes]
-        values = method.parameters | _symbol_values(equation, method)
-        table = coefficient_table(equation, max(steps), values)
+        table = coefficient_table(equation, max(steps), _symbol_values(equation, method))
         study = _Study(method, problem, table, solver, progress, sum(steps))
         try:
             for h, n in zip(sizes, steps, strict=True):
@@ -221,12 +220,12 @@ def _resolve_flow(
 
 
 def _symbol_values(equation: ModifiedEquation, method: Method) -> dict[str, Any]:
-    """Numbers for the symbols of an equation that was derived with symbols in place."""
-    values = {}
+    """The method's parameters, and numbers for the symbols that stand for them in the equation."""
+    values = dict(method.parameters)
     for name, symbol in equation.method.parameters.items():
         if hasattr(symbol, "is_Symbol") and symbol.is_Symbol and name in method.parameters:
             values[symbol.name] = method.parameters[name]
-    _check_meaning(equation, method, method.parameters | values)
+    _check_meaning(equation, method, values)
     return values
 
 
@@ -339,23 +338,14 @@ class _Study:
         self.pair = SideBySide(method, problem, table, solver)
         self.runs: dict[float, Comparison] = {}
         self.excluded: dict[float, str] = {}
-        self.amplification, self.checked, self.substeps = 1.0, 0, 1
+        self.amplification, self.checked = 1.0, 0
         self.interrupted = False
         self._progress, self._total, self._done = progress, max(1, total), 0
 
     def add(self, h: float, steps: int) -> None:
-        run = self._run(h, steps, 1)
-        while run.diverged is None or run.diverged[0] == "flow":
-            if run.diverged is None:
-                if self.checked < _CROSS_CHECKED:
-                    run = self._cross_check(run)
-                if run.diverged is None and self._error_of(run) <= FAR_BELOW * run.error:
-                    break
-                if self._error_of(run) <= self.rounding(run):
-                    break
-            if run.substeps >= MAX_SUBSTEPS:
-                break
-            run = self._run(h, steps, 2 * run.substeps)
+        run = self._checked(self._run(h, steps, 1))
+        while run.substeps < MAX_SUBSTEPS and not self._is_final(run):
+            run = self._checked(self._run(h, steps, 2 * run.substeps))
         self._done += steps
         if run.diverged is not None:
             which, k = run.diverged
@@ -376,8 +366,17 @@ class _Study:
 
         return self.pair.run(h, steps, substeps, report)
 
-    def _cross_check(self, run: Comparison) -> Comparison:
-        """Integrate again with half the steps; the finer run is the one that is kept."""
+    def _is_final(self, run: Comparison) -> bool:
+        """Whether finer steps of the integrator would not change what the run says."""
+        if run.diverged is not None:
+            return run.diverged[0] == "iterates"
+        error = self._error_of(run)
+        return error <= FAR_BELOW * run.error or error <= self.rounding(run)
+
+    def _checked(self, run: Comparison) -> Comparison:
+        """At the coarsest sizes, integrate again with half the steps and keep the finer run."""
+        if run.diverged is not None or self.checked >= _CROSS_CHECKED:
+            return run
         finer = self._run(run.h, run.steps, 2 * run.substeps)
         if finer.diverged is not None:
             return finer

@@ -106,6 +106,11 @@ class ClaimResult:
         }
 
 
+NODE, CHAIN = Tree(), Tree([Tree()])
+"""The trees of f and f'f, which is all that flows of order 2 have."""
+PROBLEMS = ("two-layer", "digits-tanh")
+"""What numeric evidence is gathered on: a formula, and a network on real data."""
+
 CLAIMS: dict[str, Claim] = {}
 """All claims, in the order of the paper."""
 

@@ -6,12 +6,8 @@ from collections.abc import Iterator
 
 from ..methods import GradientDescent
 from ..modified import ModifiedEquation, modified_equation
-from ..series import Tree
 from ..study import convergence_study
-from ._registry import Evidence, claim, identity, order
-
-PROBLEMS = ("two-layer", "digits-tanh")
-NODE, CHAIN = Tree(), Tree([Tree()])
+from ._registry import CHAIN, NODE, PROBLEMS, Evidence, claim, identity, order
 
 
 def _printed(order: int) -> ModifiedEquation:

@@ -7,13 +7,10 @@ from fractions import Fraction
 
 from ..methods import HeavyBall
 from ..modified import ModifiedEquation, modified_equation
-from ..series import Tree
 from ..study import convergence_study
-from ._registry import Evidence, claim, identity, order
+from ._registry import CHAIN, NODE, PROBLEMS, Evidence, claim, identity, order
 
-NODE, CHAIN = Tree(), Tree([Tree()])
 BETAS = (Fraction(0), Fraction(1, 2), Fraction(9, 10))
-PROBLEMS = ("two-layer", "digits-tanh")
 
 # As printed, in k and beta. The coefficient of the h-term in (4) multiplies -h ∇²E ∇E, which
 # is -h f'f for f = -∇E.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ..claims import ClaimResult
 from ..convergence import pairwise_slopes
+from ..integrate import Comparison
 from ..study import ConvergenceStudy
 
 STYLES = {
@@ -48,6 +49,14 @@ def left_out(study: ConvergenceStudy) -> dict[float, str]:
     return reasons
 
 
+def _rows(
+    study: ConvergenceStudy,
+) -> Iterator[tuple[float, Comparison | None, float, float, float]]:
+    """Step size, run, error, slope and the integrator's share of the error, coarsest first."""
+    columns = study.step_sizes, study.runs, study.errors, slopes(study), study.integrator_errors
+    return zip(*columns, strict=True)
+
+
 def study_view(study: ConvergenceStudy) -> RenderableType:
     """The table of step sizes, errors and slopes, and below it what follows from them."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -55,14 +64,13 @@ def study_view(study: ConvergenceStudy) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     reasons = left_out(study)
-    rows = zip(study.step_sizes, study.runs, study.errors, slopes(study), strict=True)
-    for i, (h, run, error, slope) in enumerate(rows):
+    for h, run, error, slope, share in _rows(study):
         table.add_row(
             f"{h:.6g}",
             "" if run is None else str(run.steps),
             _figure(error, ".3e"),
             _figure(slope, ".3f"),
-            _figure(study.integrator_errors[i], ".0e"),
+            _figure(share, ".0e"),
             reasons.get(h, "").split(":")[0],
         )
     values = ", ".join(f"{k} = {v:g}" for k, v in study.method.numeric().parameters.items())
@@ -90,14 +98,13 @@ def study_csv(study: ConvergenceStudy) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["h", "steps", "error", "integrator_error", "substeps", "slope", "note"])
     reasons = left_out(study)
-    rows = zip(study.step_sizes, study.runs, study.errors, slopes(study), strict=True)
-    for i, (h, run, error, slope) in enumerate(rows):
+    for h, run, error, slope, share in _rows(study):
         writer.writerow(
             [
                 repr(h),
                 "" if run is None else run.steps,
                 _figure(error, ".17g"),
-                _figure(study.integrator_errors[i], ".3g"),
+                _figure(share, ".3g"),
                 "" if run is None else run.substeps,
                 _figure(slope, ".6f"),
                 reasons.get(h, ""),

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from ..errors import ModflowError, NotABSeries
 from .exact import exact_constant
-from .trees import Forest, Tree, canonical_forest, trees_up_to
+from .trees import Forest, Tree, trees_up_to
 
 Scalar = Any
 """A coefficient: an int, a Fraction, or a ring element that works with both."""
@@ -370,6 +370,3 @@ def _over(a: Scalar, b: Scalar) -> Scalar:
 
 def _power(grade: int) -> str:
     return {0: "h^0", 1: "one h too many"}.get(grade, f"h^{grade}")
-
-
-__all__ = ["BSeries", "Scalar", "StepSize", "VectorField", "canonical_forest"]

@@ -5,9 +5,9 @@ An element is
     N(k, q_1, ..., q_m, β, ...) / (D · Π factor^e)   +   finitely many corrections at k = 0, 1, ...
 
 with N an integer polynomial, D an integer and the factors irreducible polynomials in the
-method's parameters, kept aside: for the heavy ball the only factor that ever occurs is
-1-β. The λ_i are the decay rates of the method's memory, elements of the coefficient field
-Q(β, ...). Corrections δ_{k,i} are needed where λ = 0, a memory that forgets at once.
+method's parameters, kept aside: for the heavy ball 1-β and, at finite k from order 4 on, 1+β
+and others. The λ_i are the decay rates of the method's memory, elements of the coefficient
+field Q(β, ...). Corrections δ_{k,i} are needed where λ = 0, a memory that forgets at once.
 
 The ring is closed under k → k+1, and it contains the solution of m_{k+1} = λ m_k + r_k for
 every r_k in it: `ClosedFormRing.solve_recurrence`.
@@ -395,11 +395,11 @@ class ClosedForm:
         """
         value = self.ring(0)
         for exponents, coefficients in self.reduced().by_exponential():
-            base = self.ring.rate_power(exponents).to_sympy()
             if not any(exponents):
                 value = coefficients[0]
                 stays = all(c == 0 for c in coefficients[1:])
             else:
+                base = self.ring.rate_power(exponents).to_sympy()
                 stays = not base.is_Rational or abs(base) < 1
             if not stays:
                 raise ModflowError(f"{self} has no limit as k grows")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import sympy
 
 from ..errors import ModflowError
+from .exact import exact_number
 
 if TYPE_CHECKING:
     from .closed_form import ClosedForm, ClosedFormRing
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
 def from_sympy(ring: ClosedFormRing, expr: Any) -> ClosedForm:
     """The ring's element for a SymPy expression; ModflowError where there is none."""
-    if expr.is_Rational:
-        return ring(Fraction(int(expr.p), int(expr.q)))
-    if expr.is_Float:
-        return ring(Fraction(str(expr)))
+    if expr.is_Rational or expr.is_Float:
+        return ring(exact_number(expr))
     if expr.is_Symbol:
         if expr.name == "k":
             return ring.k

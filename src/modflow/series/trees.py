@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from itertools import groupby, pairwise
-from math import factorial, prod
+from math import factorial, lcm, prod
 from typing import ClassVar
 
 from ..errors import ModflowError
@@ -174,12 +174,8 @@ class Tree:
 
         By orbit and stabilizer: each rooting τ' is met by |Aut|/σ(τ') of the |τ| vertices.
         """
-        orbits = sum(self._lcm // tree.symmetry for tree in self.rootings)
-        return self._lcm * self.order // orbits
-
-    @property
-    def _lcm(self) -> int:
-        return prod({tree.symmetry for tree in self.rootings})
+        common = lcm(*(tree.symmetry for tree in self.rootings))
+        return common * self.order // sum(common // tree.symmetry for tree in self.rootings)
 
     # -- notation -----------------------------------------------------------------------
 
