@@ -193,7 +193,7 @@ def test_derive_text(run: Run) -> None:
     [
         ("", "Missing argument 'method'"),
         ("heavy-bal", "did you mean 'heavy-ball'?"),
-        ("nope", "Known: gradient-descent, heavy-ball, nesterov"),
+        ("nope", "gradient-descent, heavy-ball, heun"),
         ("heavy-ball --json --latex", "exclude each other"),
         ("heavy-ball --ordr 2", "--order"),
         ("heavy-ball more", "(more)"),

@@ -110,7 +110,8 @@ def test_a_sweep_compiles_once():
         for h in (0.1, 0.05, 0.01):
             pair(mf.HeavyBall(beta), problem, 2).run(h, round(1 / h), substeps=1 + (h < 0.05))
     assert integrate._program.cache_info().currsize == 1
-    program = integrate._program(mf.HeavyBall, problem, _trees(2), "dopri8")
+    pattern = mf.HeavyBall(beta=integrate._PLACE)
+    program = integrate._program(pattern, problem, _trees(2), "dopri8")
     assert program.advance._cache_size() == 1
 
 

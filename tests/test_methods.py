@@ -19,10 +19,10 @@ from modflow.methods import (
     HeavyBall,
     Method,
     Nesterov,
-    exact_number,
     method_named,
     parameter,
 )
+from modflow.series.exact import exact_number
 
 START = np.array([0.7, -1.1, 0.4])
 TARGET = np.array([0.3, -0.2, 0.9])
@@ -127,7 +127,8 @@ def test_names(name, kind):
 
 def test_every_method_of_the_table_has_its_own_name():
     assert all(METHODS[name]().label == name for name in METHODS)
-    assert all(cls.__doc__ and "'" in cls.__doc__ for cls in METHODS.values())
+    classes = {type(make()) for make in METHODS.values()}
+    assert all(cls.__doc__ and "'" in cls.__doc__ for cls in classes)
 
 
 @pytest.mark.parametrize(
@@ -137,12 +138,11 @@ def test_every_method_of_the_table_has_its_own_name():
 def test_unknown_methods_suggest_the_nearest(name, near):
     with pytest.raises(UnknownNameError, match=f"did you mean '{near}") as error:
         method_named(name)
-    assert all(known in str(error.value) for known in METHODS)
     assert "\n" not in str(error.value)
 
 
 def test_a_name_near_nothing_lists_what_there_is():
-    with pytest.raises(UnknownNameError, match="Known: gradient-descent") as error:
+    with pytest.raises(UnknownNameError, match=r"Known: .*gradient-descent, heavy-ball") as error:
         method_named("zzz")
     assert "did you mean" not in str(error.value)
 

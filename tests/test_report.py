@@ -184,7 +184,7 @@ def test_a_figure_shows_data_fit_and_expectation(study: mf.ConvergenceStudy) -> 
         "order 2 (expected)",
     ]
     axes = figure.axes[0]
-    assert axes.get_title() == r"heavy-ball, $\beta = 0.9$, two-layer"
+    assert axes.get_title() == r"heavy-ball ($\beta = 0.9$), two-layer"
     points = {line.get_label(): line for line in axes.get_lines()}
     hollow = set(points["excluded"].get_xdata())
     assert hollow == set(left_out(study))

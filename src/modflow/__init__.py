@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from .convergence import OrderEstimate as OrderEstimate
     from .convergence import estimate_order as estimate_order
     from .flows import Flow as Flow
+    from .methods import Adjoint as Adjoint
+    from .methods import AggregatedMomentum as AggregatedMomentum
+    from .methods import Composition as Composition
+    from .methods import DampedHeavyBall as DampedHeavyBall
     from .methods import GradientDescent as GradientDescent
     from .methods import HeavyBall as HeavyBall
+    from .methods import LinearTwoStep as LinearTwoStep
     from .methods import Method as Method
     from .methods import Nesterov as Nesterov
+    from .methods import QuasiHyperbolicMomentum as QuasiHyperbolicMomentum
+    from .methods import RungeKutta as RungeKutta
     from .methods import momentum as momentum
     from .methods import parameter as parameter
+    from .methods import tableau as tableau
     from .modified import ModifiedEquation as ModifiedEquation
     from .modified import modified_equation as modified_equation
     from .potentials import ModifiedLoss as ModifiedLoss
@@ -38,7 +46,22 @@ except PackageNotFoundError:  # run from a source tree that is not installed
 _HOMES = {
     "convergence": ["OrderEstimate", "estimate_order"],
     "flows": ["Flow"],
-    "methods": ["GradientDescent", "HeavyBall", "Method", "Nesterov", "momentum", "parameter"],
+    "methods": [
+        "Adjoint",
+        "AggregatedMomentum",
+        "Composition",
+        "DampedHeavyBall",
+        "GradientDescent",
+        "HeavyBall",
+        "LinearTwoStep",
+        "Method",
+        "Nesterov",
+        "QuasiHyperbolicMomentum",
+        "RungeKutta",
+        "momentum",
+        "parameter",
+        "tableau",
+    ],
     "modified": ["ModifiedEquation", "modified_equation"],
     "potentials": ["ModifiedLoss"],
     "problems": ["Problem"],

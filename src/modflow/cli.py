@@ -98,8 +98,7 @@ def derive(
 
             from ._rich import equation_view
 
-            values = ", ".join(f"{k} = {v}" for k, v in equation.method.parameters.items())
-            title = f"{equation.method.label}{f' ({values})' if beta else ''}, order {order}"
+            title = f"{equation.method}, order {order}"
             shown = Group(title, equation_view(equation, step))
     _show(shown)
 

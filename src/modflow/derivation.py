@@ -14,7 +14,6 @@ the underlying one-step method of a multistep method, which is the limit k â†’ â
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import sympy
@@ -78,9 +77,8 @@ class _Rule:
     """A method over a coefficient ring, its memory flattened into a list of series."""
 
     def __init__(self, method: Method, ring: ClosedFormRing) -> None:
-        values = {name: ring(v) for name, v in method.parameters.items()}
-        self.ring, self.label, self.method = ring, method.label, replace(method, **values)
-        self.shape = self.method.start(BSeries.identity(1))
+        self.ring, self.label, self.method = ring, method.label, method.map(ring)
+        self.shape = self._begin(1)
         # The weight of x in each part of the memory, and its power of h. A memory that
         # starts from nothing shows its power when it is first filled.
         first = self.start(1)
@@ -106,9 +104,12 @@ class _Rule:
                 f"h^{self.grades[i]} to h^{slot.grade}"
             )
 
+    def _begin(self, order: int) -> Any:
+        return self.method.begin(VectorField(), StepSize(), BSeries.identity(order))
+
     def start(self, order: int) -> list[BSeries]:
         """The memory before step 0."""
-        slots = _flatten(self.method.start(BSeries.identity(order)))
+        slots = _flatten(self._begin(order))
         for slot in slots:
             if not isinstance(slot, BSeries):
                 raise NotABSeries(
@@ -178,7 +179,7 @@ def _distinct(rates: Sequence[ClosedForm]) -> list[ClosedForm]:
 def _symbols(method: Method) -> list[sympy.Symbol]:
     """The symbols of the parameters, in the order in which they first appear."""
     found: dict[sympy.Symbol, None] = {}
-    for value in method.parameters.values():
+    for value in method.leaves.values():
         if isinstance(value, sympy.Expr):
             found |= dict.fromkeys(sorted(value.free_symbols, key=str))
     return list(found)

@@ -343,9 +343,9 @@ def check_parameters(equation: ModifiedEquation, parameters: Mapping[str, Any]) 
     for a value that is out of range for its method."""
     _check_names(equation.ring.parameters, parameters)
     for name, value in parameters.items():
-        for field, symbol in equation.method.parameters.items():
+        for path, symbol in equation.method.leaves.items():
             if getattr(symbol, "is_Symbol", False) and symbol.name == name:
-                equation.method.replace(**{field: _fraction(name, value)})
+                equation.method.with_leaves({path: _fraction(name, value)})
 
 
 def _check_names(symbols: Sequence[str], parameters: Mapping[str, Any]) -> None:

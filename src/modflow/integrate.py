@@ -23,6 +23,7 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+import sympy
 from jax import lax
 from jaxtyping import Array, Float, PyTree
 
@@ -42,6 +43,8 @@ SOLVERS: dict[str, type[diffrax.AbstractERK]] = {
 BLOW_UP = 1e8
 """A trajectory this many times larger than its start (or than 1) has diverged."""
 
+_PLACE = sympy.Symbol("_")
+"""Stands for a number that a compiled program is given later."""
 _CHUNK_SECONDS = 0.5
 _FIRST_CHUNK = 256
 _WINDOW = 8
@@ -88,7 +91,7 @@ def iterates(
         x, memory = numeric.step(field, h, *state)
         return (x, memory), x.tree
 
-    _, tail = lax.scan(advance, (x, numeric.start(x)), None, length=int(steps))
+    _, tail = lax.scan(advance, (x, numeric.begin(field, h, x)), None, length=int(steps))
     return jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), x.tree, tail)
 
 
@@ -103,12 +106,15 @@ class SideBySide:
     ) -> None:
         if solver not in SOLVERS:
             raise UnknownNameError("solver", solver, SOLVERS)
-        self._parameters = method.numeric().parameters
+        numeric = method.numeric()
+        # Zeros stay part of the program: what has no weight is not computed.
+        self._parameters = {path: v for path, v in numeric.leaves.items() if v != 0}
         self._table = jnp.asarray(_padded(table.values))
         self._rows = jnp.asarray(len(table.values))
         self._data = problem.data_arrays()
         self._start = problem.start_arrays()
-        self._program = _program(type(method), problem, table.trees, solver)
+        pattern = numeric.map(lambda v: _PLACE if v != 0 else 0)
+        self._program = _program(pattern, problem, table.trees, solver)
 
     def run(
         self,
@@ -126,7 +132,7 @@ class SideBySide:
             self._rows,
             self._data,
         )
-        state = self._program.begin(self._start, self._parameters)
+        state = self._program.begin(self._start, *constants)
         done, chunk = 0, _FIRST_CHUNK
         while done < steps:
             until = min(steps, done + chunk)
@@ -175,18 +181,27 @@ class _Program:
 
 @lru_cache(maxsize=64)
 def _program(
-    method_type: type[Method], problem: Problem, trees: tuple[Tree, ...], solver_name: str
+    pattern: Method, problem: Problem, trees: tuple[Tree, ...], solver_name: str
 ) -> _Program:
     solver = SOLVERS[solver_name]()
     plan = DifferentialPlan.of(trees)
 
-    def begin(start: PyTree[Array], parameters: dict[str, Any]) -> dict[str, Any]:
+    def begin(
+        start: PyTree[Array],
+        h: Array,
+        substeps: Array,
+        parameters: dict[str, Any],
+        table: Array,
+        rows: Array,
+        data: PyTree[Array],
+    ) -> dict[str, Any]:
         x = Vector(start)
+        f = force(lambda x: problem.value(x, data))
         size = norm(start)
         state = {
             "k": jnp.asarray(0),
             "x": x,
-            "memory": method_type(**parameters).start(x),
+            "memory": pattern.with_leaves(parameters).begin(f, h, x),
             "y": x,
             "stage": solver.init(diffrax.ODETerm(lambda t, y, a: y), 0.0, 0.0, x, None),
             "error": jnp.asarray(0.0),
@@ -210,7 +225,7 @@ def _program(
         rows: Array,
         data: PyTree[Array],
     ) -> dict[str, Any]:
-        method = method_type(**parameters)
+        method = pattern.with_leaves(parameters)
         f = force(lambda x: problem.value(x, data))
         dt = h / substeps
 

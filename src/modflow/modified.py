@@ -176,7 +176,7 @@ class ModifiedEquation:
         step, limit = self.coefficients if k is None else self.at(k), self._limit_or_none
         return {
             "method": self.method.label,
-            "parameters": {name: str(v) for name, v in self.method.parameters.items()},
+            "parameters": self.method.plain(str),
             "order": self.order,
             "normalisation": "HLW",
             **({} if k is None else {"k": int(k)}),

@@ -123,7 +123,7 @@ class ConvergenceStudy:
 
         return {
             "method": self.method.label,
-            "parameters": {name: float(v) for name, v in self.method.numeric().parameters.items()},
+            "parameters": self.method.numeric().plain(float),
             "problem": self.problem,
             "flow": self.flow,
             "order": self.order,
@@ -221,10 +221,10 @@ def _resolve_flow(
 
 def _symbol_values(equation: ModifiedEquation, method: Method) -> dict[str, Any]:
     """The method's parameters, and numbers for the symbols that stand for them in the equation."""
-    values = dict(method.parameters)
-    for name, symbol in equation.method.parameters.items():
-        if hasattr(symbol, "is_Symbol") and symbol.is_Symbol and name in method.parameters:
-            values[symbol.name] = method.parameters[name]
+    values = dict(method.leaves)
+    for path, symbol in equation.method.leaves.items():
+        if hasattr(symbol, "is_Symbol") and symbol.is_Symbol and path in method.leaves:
+            values[symbol.name] = method.leaves[path]
     _check_meaning(equation, method, values)
     return values
 
@@ -232,12 +232,12 @@ def _symbol_values(equation: ModifiedEquation, method: Method) -> dict[str, Any]
 def _check_meaning(equation: ModifiedEquation, method: Method, values: dict[str, Any]) -> None:
     """Refuse the values where they would give the equation another parameter than the method's,
     as for an equation in which beta stands for one minus the momentum."""
-    for name, given in equation.method.parameters.items():
+    for name, given in equation.method.leaves.items():
         symbols: set[Any] = getattr(given, "free_symbols", set())
-        if not symbols or name not in method.parameters:
+        if not symbols or name not in method.leaves:
             continue
         known = {s: exact_number(values[s.name]) for s in symbols if s.name in values}
-        meant, has = given.subs(known), sympy.sympify(exact_number(method.parameters[name]))
+        meant, has = given.subs(known), sympy.sympify(exact_number(method.leaves[name]))
         if meant.is_number and meant != has:
             raise ModflowError(
                 f"{name} is {given} in the flow, which would be {meant} for a method with "

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, PyTree
+
+_MAX_ITERATIONS = 200
+_STALLED = 1e4
+"""Increments that stop falling are rounding errors below this many units in the last place."""
 
 
 @jax.tree_util.register_pytree_node_class
@@ -48,6 +55,32 @@ class Vector:
 
     def __truediv__(self, scalar: Any) -> Vector:
         return Vector(jax.tree.map(lambda leaf: leaf / scalar, self.tree))
+
+    @staticmethod
+    def fixed_point(
+        g: Callable[[tuple[Vector, ...]], tuple[Vector, ...]], guess: tuple[Vector, ...]
+    ) -> tuple[Vector, ...]:
+        """The vectors with y = g(y), iterated until rounding stops it; NaN where it diverges.
+
+        The increments of a contraction fall until they are made of rounding errors (Hairer,
+        Lubich & Wanner, *Geometric Numerical Integration*, VIII.6.1).
+        """
+
+        def advance(state: Any) -> Any:
+            y, change, _, count = state
+            new = g(y)
+            return new, distance(new, y), change, count + 1
+
+        def falling(state: Any) -> Any:
+            _, change, last, count = state
+            return (change > 0) & (change < last) & (count < _MAX_ITERATIONS)
+
+        huge = jnp.full((), jnp.inf)
+        state = advance((guess, huge, huge, jnp.asarray(0)))
+        y, change, _, _ = lax.while_loop(falling, advance, state)
+        tolerance = _STALLED * float(np.finfo(change.dtype).eps) * norm(y)
+        bad = jnp.where(change <= tolerance, 0.0, jnp.nan)
+        return jax.tree.map(lambda leaf: leaf + bad.astype(leaf.dtype), y)
 
     def tree_flatten(self) -> tuple[tuple[PyTree[Array]], None]:
         """For JAX: the wrapped pytree is the only child."""

@@ -58,10 +58,10 @@ def exact_trajectories(
     rule = method.numeric()
     z = h * np.asarray(eigenvalues, dtype=float)
     x = np.ones(len(z)) if start is None else np.asarray(start, dtype=float)
-    memory, flow = rule.start(x), x
+    memory, flow = rule.begin(lambda y: -z * y, 1.0, x), x
     iterates, flows = [x], [flow]
     one = _PowerSeries.one(order)
-    growth_memory = rule.start(one)
+    growth_memory = rule.begin(_PowerSeries.times_minus_z, 1.0, one)
     for _ in range(steps):
         x, memory = rule.step(lambda y: -z * y, 1.0, x, memory)
         # The same step on x^k = 1 gives ρ_k(z); dividing by it makes x^{k+1} = 1 again.
@@ -88,6 +88,13 @@ class _PowerSeries:
     def times_minus_z(self) -> _PowerSeries:
         """h f(y) for f(y) = -λ y."""
         return _PowerSeries(np.concatenate([[0.0], -self.c[:-1]]))
+
+    @staticmethod
+    def fixed_point(g: Any, guess: tuple[_PowerSeries, ...]) -> tuple[_PowerSeries, ...]:
+        """The series with y = g(y); every iteration settles one more power of z."""
+        for _ in range(len(guess[0].c)):
+            guess = g(guess)
+        return guess
 
     def __add__(self, other: _PowerSeries) -> _PowerSeries:
         return _PowerSeries(self.c + other.c)

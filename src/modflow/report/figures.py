@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +72,9 @@ def _distance(study: ConvergenceStudy) -> str:
 
 
 def _title(study: ConvergenceStudy) -> str:
-    values = [
-        rf"$\beta = {v:g}$" if name == "beta" else f"{name} = {v:g}"
-        for name, v in study.method.numeric().parameters.items()
-    ]
+    method = re.sub(r"beta = ([\d.e+-]+)", r"$\\beta = \1$", str(study.method.numeric()))
     flow = "" if study.flow == "piecewise" else f"{study.flow} flow"
-    return ", ".join(filter(None, [study.method.label, *values, study.problem, flow]))
+    return ", ".join(filter(None, [method, study.problem, flow]))
 
 
 def _lines(axes: Any, study: ConvergenceStudy, used: Any, errors: Any) -> None:

@@ -73,8 +73,7 @@ def study_view(study: ConvergenceStudy) -> RenderableType:
             _figure(share, ".0e"),
             reasons.get(h, "").split(":")[0],
         )
-    values = ", ".join(f"{k} = {v:g}" for k, v in study.method.numeric().parameters.items())
-    title = f"{study.method.label}{f' ({values})' if values else ''} on {study.problem}"
+    title = f"{study.method.numeric()} on {study.problem}"
     span = "after one step" if study.local else f"up to T = {study.T:g}"
     low, high = study.interval
     lines = [Text(reason) for reason in dict.fromkeys(reasons.values()) if ":" in reason]

@@ -268,6 +268,20 @@ class BSeries(Mapping[Tree, Scalar]):
         """The inverse map's series, for a(∅) = 1."""
         return BSeries.identity(self.order).over(self)
 
+    @staticmethod
+    def fixed_point(
+        g: Callable[[tuple[BSeries, ...]], tuple[BSeries, ...]], guess: tuple[BSeries, ...]
+    ) -> tuple[BSeries, ...]:
+        """The series with y = g(y), for an equation in which y stands behind an h only.
+
+        Every iteration then settles one more power of h. Raises NotABSeries where it does not.
+        """
+        for _ in range(guess[0].order + 1):
+            guess, last = g(guess), guess
+        if any(a != b for a, b in zip(guess, last, strict=True)):
+            raise NotABSeries("an implicit equation does not determine a series in h")
+        return guess
+
     # -- vector fields ------------------------------------------------------------------
 
     def exp(self) -> BSeries:
