@@ -111,7 +111,7 @@ def test_a_sweep_compiles_once():
             pair(mf.HeavyBall(beta), problem, 2).run(h, round(1 / h), substeps=1 + (h < 0.05))
     assert integrate._program.cache_info().currsize == 1
     pattern = mf.HeavyBall(beta=integrate._PLACE)
-    program = integrate._program(pattern, problem, _trees(2), "dopri8")
+    program = integrate._program(pattern, problem, _trees(2), "dopri8", None)
     assert program.advance._cache_size() == 1
 
 

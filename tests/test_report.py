@@ -73,14 +73,18 @@ def test_a_study_fits_eighty_columns(study: mf.ConvergenceStudy) -> None:
     table = text.split("\n\n")[1].splitlines()
     assert max(map(len, table)) <= 80
     assert "…" not in text
-    assert "pass: observed order 2.00" in text
+    assert "order           pass: observed order 2.00" in text
+    assert "error           pass: the error is the predicted one" in text
+    assert text.rstrip().endswith("verdict         pass")
     assert len([line for line in table if "e-" in line or "e+" in line]) == len(study.step_sizes)
 
 
 def test_reasons_stand_once_below_the_table(study: mf.ConvergenceStudy) -> None:
     text = rendered(study_view(study))
-    assert text.count("pre-asymptotic:") == 1
-    assert text.count("pre-asymptotic") == 1 + len(left_out(study))
+    assert text.count("pre-asymptotic") == 1
+    assert "\na  pre-asymptotic:" in text
+    marked = [line for line in text.splitlines() if line.endswith("   a")]
+    assert len(marked) == len(left_out(study)) == 2
 
 
 def test_diverging_sizes_say_where(diverging: mf.ConvergenceStudy) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import modflow as mf
+from modflow import runs as runs_module
 from modflow import study as study_module
 from modflow.problems import Problem, digits, problem_named
 from modflow.series import Tree
@@ -69,17 +70,21 @@ def test_only_the_right_flow_passes_on_real_digits(printed, beta):
 
 
 @pytest.mark.parametrize("beta", BETAS, ids=str)
-def test_a_wrong_gamma_keeps_the_order_and_breaks_the_identity(printed, beta):
+def test_a_wrong_gamma_keeps_the_order_and_breaks_constant_and_identity(printed, beta):
     derived = mf.modified_equation(mf.HeavyBall(), 2)
     assert derived.residual(CHAIN, REGULARIZER) == 0
+    right = mf.convergence_study(mf.HeavyBall(beta), "two-layer", flow=printed)
+    assert right.verdict == "pass", right.reason
     for name, change in KEEP_THE_ORDER.items():
         # A slope is no proof of gamma: these flows have order 2 like the right one ...
         study = mf.convergence_study(
             mf.HeavyBall(beta), "two-layer", flow=printed.with_coefficients(change)
         )
-        assert study.verdict != "fail", name
+        assert study.estimate.verdict != "fail", name
         assert study.observed_order == pytest.approx(2, abs=0.15), name
-        # ... and only the exact comparison tells.
+        # ... but the error is another one, and exactness tells at once.
+        assert study.verdict != "pass", (name, study.reason)
+        assert study.verdict == "fail", (name, study.reason)
         assert derived.residual(CHAIN, change[CHAIN]) != 0, name
 
 
@@ -161,7 +166,7 @@ def test_a_user_s_loss_needs_one_line_and_no_grid():
 def test_the_integrator_is_shown_to_be_far_below_the_error():
     study = mf.convergence_study(mf.HeavyBall(0.9), "two-layer", 2)
     errors, shares = np.array(study.errors), np.array(study.integrator_errors)
-    assert np.all(shares <= study_module.FAR_BELOW * errors)
+    assert np.all(shares <= runs_module.FAR_BELOW * errors)
     # A wrong integrator error would show up as a difference to ten times finer steps.
     for run, share in list(zip(study.runs, shares, strict=True))[:4]:
         with study_module.jax.enable_x64(True):
@@ -181,7 +186,7 @@ def test_an_integrator_that_is_too_coarse_is_refined():
     study = mf.convergence_study(mf.GradientDescent(), problem, 1, T=0.5)
     assert max(run.substeps for run in study.runs) > 1
     errors, shares = np.array(study.errors), np.array(study.integrator_errors)
-    assert np.all(shares <= study_module.FAR_BELOW * errors + 1e-15)
+    assert np.all(shares <= runs_module.FAR_BELOW * errors + 1e-15)
 
 
 def test_diverging_sizes_are_left_out_with_a_reason():

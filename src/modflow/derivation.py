@@ -59,6 +59,30 @@ def step_map(method: Method, order: int) -> tuple[ClosedFormRing, BSeries]:
     return ring, step
 
 
+def limit_map(method: Method, order: int) -> tuple[ClosedFormRing, BSeries]:
+    """The ring, and the limit k → ∞ of A_k: the underlying one-step method, without any k.
+
+    The memory then repeats itself, m = Λ m + r, which is linear tree by tree. It is the limit
+    where all eigenvalues of Λ have modulus < 1, as is assumed of symbols.
+
+    Raises ModflowError where the memory has no limit, and as `step_map`.
+    """
+    ring = ClosedFormRing(_symbols(method))
+    rule = _Rule(method, ring)
+    matrix = _memory_matrix(rule)
+    _check_decay(method, matrix)
+    slots = range(len(matrix))
+    system = [[(1 if i == j else 0) - matrix[i][j] for j in slots] for i in slots]
+    known: list[dict[Tree, ClosedForm]] = [{} for _ in slots]
+    for n in range(1, order + 1 if matrix else 1):
+        _, following = rule.step(rule.memory(known, n), n)
+        for tree in trees(n):
+            forcing = [ring(following[i][tree]) for i in slots]
+            for i, value in enumerate(_solved(system, forcing)):
+                known[i][tree] = value
+    return ring, rule.step(rule.memory(known, order), order)[0]
+
+
 def step_maps(method: Method, order: int, steps: int) -> list[BSeries]:
     """A_0, ..., A_{steps-1} by running the method step by step; no closed form is used.
 
@@ -166,6 +190,34 @@ def _elimination_order(matrix: Sequence[Sequence[ClosedForm]]) -> list[int]:
         done += ready
         left -= set(ready)
     return done
+
+
+def _solved(
+    system: Sequence[Sequence[ClosedForm]], right: Sequence[ClosedForm]
+) -> list[ClosedForm]:
+    """The solution of a regular linear system over the coefficient field, by elimination."""
+    rows = [[*row, value] for row, value in zip(system, right, strict=True)]
+    size = len(rows)
+    for i in range(size):
+        pivot = next(j for j in range(i, size) if rows[j][i] != 0)
+        rows[i], rows[pivot] = rows[pivot], rows[i]
+        inverse = rows[i][i].inverse()
+        rows[i] = [(entry * inverse).reduced() for entry in rows[i]]
+        for j in range(size):
+            factor = rows[j][i]
+            if j != i and factor != 0:
+                rows[j] = [a - factor * b for a, b in zip(rows[j], rows[i], strict=True)]
+    return [row[size].reduced() for row in rows]
+
+
+def _check_decay(method: Method, matrix: Sequence[Sequence[ClosedForm]]) -> None:
+    """Raise ModflowError where an eigenvalue of Λ is a number of modulus 1 or more."""
+    # The eigenvalues are those of the blocks that feed each other.
+    entries = sympy.Matrix([[entry.to_sympy() for entry in row] for row in matrix])
+    for block in entries.strongly_connected_components():
+        part = entries.extract(block, block)
+        if not part.free_symbols and any(abs(value) >= 1 for value in part.eigenvals()):
+            raise ModflowError(f"the memory of {method.label} does not decay, so it has no limit")
 
 
 def _distinct(rates: Sequence[ClosedForm]) -> list[ClosedForm]:

@@ -80,7 +80,16 @@ def coefficient_table(
     Raises ModflowError where a symbol has no value, and where there are more than
     `MAX_TABLE_ROWS` steps before the coefficients settle.
     """
-    return _table(equation.elements(), lambda tree: tree.symmetry, steps, parameters)
+    return element_table(equation.elements(), steps, parameters)
+
+
+def element_table(
+    elements: Iterable[tuple[Tree, ClosedForm]],
+    steps: int,
+    parameters: Mapping[str, Any] | None = None,
+) -> CoefficientTable:
+    """The same for any b_k(τ) in a coefficient ring."""
+    return _table(elements, lambda tree: tree.symmetry, steps, parameters)
 
 
 def _table(

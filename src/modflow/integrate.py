@@ -14,7 +14,7 @@ first of the next.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,6 +27,7 @@ import sympy
 from jax import lax
 from jaxtyping import Array, Float, PyTree
 
+from .defects import Defect
 from .errors import ModflowError, UnknownNameError
 from .flows import CoefficientTable, DifferentialPlan, force, scaled_weights
 from .grid import is_whole
@@ -68,6 +69,10 @@ class Comparison:
     """The sum over all steps of the norms of the integrator's embedded error estimates."""
     scale: float
     """max_k ‖x^k‖₂, the scale of rounding errors."""
+    predicted: float
+    """h^p max_k ‖e(t_k)‖₂ for the leading error e; NaN where none is predicted."""
+    remainder: float
+    """max_k ‖x^k - x̃(t_k) - h^p e(t_k)‖₂: what the prediction leaves; NaN likewise."""
     iterate: PyTree[np.ndarray]
     flow: PyTree[np.ndarray]
     diverged: tuple[str, int] | None = None
@@ -98,23 +103,31 @@ def iterates(
 class SideBySide:
     """Iterates of a method next to a flow, on one problem; compiled once for all step sizes.
 
-    Use it inside `jax.enable_x64(True)`.
+    With a `defect` of the flow, its leading error h^p e runs along: see `defects`. Use it inside
+    `jax.enable_x64(True)`.
     """
 
     def __init__(
-        self, method: Method, problem: Problem, table: CoefficientTable, solver: str
+        self,
+        method: Method,
+        problem: Problem,
+        table: CoefficientTable,
+        solver: str,
+        defect: Defect | None = None,
     ) -> None:
         if solver not in SOLVERS:
             raise UnknownNameError("solver", solver, SOLVERS)
         numeric = method.numeric()
         # Zeros stay part of the program: what has no weight is not computed.
         self._parameters = {path: v for path, v in numeric.leaves.items() if v != 0}
-        self._table = jnp.asarray(_padded(table.values))
-        self._rows = jnp.asarray(len(table.values))
+        tables = [table] if defect is None else [table, defect.table]
+        self._table = jnp.asarray(_padded([each.values for each in tables]))
+        self._rows = jnp.asarray(max(len(each.values) for each in tables))
         self._data = problem.data_arrays()
         self._start = problem.start_arrays()
         pattern = numeric.map(lambda v: _PLACE if v != 0 else 0)
-        self._program = _program(pattern, problem, table.trees, solver)
+        missing = None if defect is None else (defect.table.trees, defect.order)
+        self._program = _program(pattern, problem, table.trees, solver, missing)
 
     def run(
         self,
@@ -167,6 +180,8 @@ class SideBySide:
             error_step=int(state["error_step"]),
             embedded_error=float(state["embedded"]),
             scale=float(state["scale"]),
+            predicted=float(state["predicted"]),
+            remainder=float(state["remainder"]),
             iterate=state["x"].tree,
             flow=state["y"].tree,
             diverged=diverged,
@@ -181,10 +196,16 @@ class _Program:
 
 @lru_cache(maxsize=64)
 def _program(
-    pattern: Method, problem: Problem, trees: tuple[Tree, ...], solver_name: str
+    pattern: Method,
+    problem: Problem,
+    trees: tuple[Tree, ...],
+    solver_name: str,
+    missing: tuple[tuple[Tree, ...], int] | None = None,
 ) -> _Program:
     solver = SOLVERS[solver_name]()
     plan = DifferentialPlan.of(trees)
+    rest, order = missing or ((), 0)
+    rest_plan = DifferentialPlan.of(rest)
 
     def begin(
         start: PyTree[Array],
@@ -211,6 +232,9 @@ def _program(
             "limit": BLOW_UP * jnp.maximum(1.0, size),
             "bounded": jnp.asarray(True),
             "iterates_bounded": jnp.asarray(True),
+            "e": 0 * x,
+            "predicted": jnp.asarray(0.0 if missing else jnp.nan),
+            "remainder": jnp.asarray(0.0 if missing else jnp.nan),
         }
         # An explicit dtype makes the types strong, as the loop returns them: one compilation.
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=leaf.dtype), state)
@@ -237,8 +261,13 @@ def _program(
 
         def step(s: dict[str, Any], first: Array, window: Array) -> dict[str, Any]:
             k = s["k"]
-            weights = scaled_weights(trees, window[jnp.minimum(k - first, _WINDOW - 1)], h)
-            term = diffrax.ODETerm(lambda _t, y, _args: plan.evaluate(f, y, weights))
+            row = window[jnp.minimum(k - first, _WINDOW - 1)]
+            weights = scaled_weights(trees, row, h)
+
+            def field(y: Vector) -> Vector:
+                return plan.evaluate(f, y, weights)
+
+            term = diffrax.ODETerm(lambda _t, y, _args: field(y))
             x, memory = method.step(f, h, s["x"], s["memory"])
             # Step k uses row k of the table, and the last row from there on.
             jumped = k < rows
@@ -251,7 +280,19 @@ def _program(
             y, stage, embedded = carry
             error, size = distance(x.tree, y.tree), norm(x.tree)
             fine = size <= s["limit"]  # false for NaN too
+            led = {"e": s["e"], "predicted": s["predicted"], "remainder": s["remainder"]}
+            if missing is not None:
+                middle = (s["y"] + y) / 2
+                weights_left = [w / h**order for w in scaled_weights(rest, row[len(trees) :], h)]
+                e = _midpoint(field, middle, rest_plan.evaluate(f, middle, weights_left), s["e"], h)
+                leading = h**order * e
+                led = {
+                    "e": e,
+                    "predicted": jnp.maximum(s["predicted"], norm(leading.tree)),
+                    "remainder": jnp.maximum(s["remainder"], distance(x.tree, (y + leading).tree)),
+                }
             return {
+                **led,
                 "k": k + 1,
                 "x": x,
                 "memory": memory,
@@ -281,8 +322,20 @@ def _program(
     return _Program(jax.jit(begin), jax.jit(advance))
 
 
-def _padded(values: Float[np.ndarray, "rows trees"]) -> Float[np.ndarray, "padded trees"]:
-    """The last row repeated up to a power of two, so that few shapes are ever compiled."""
-    rows = len(values)
+def _midpoint(field: Callable[[Vector], Vector], y: Vector, d: Vector, e: Vector, h: Any) -> Vector:
+    """One step of e' = field'(y) e + d by the explicit midpoint rule, with y and d held."""
+    _, derivative = jax.linearize(field, y)
+    half = e + (h / 2) * (derivative(e) + d)
+    return e + h * (derivative(half) + d)
+
+
+def _padded(tables: Sequence[Float[np.ndarray, "rows trees"]]) -> Float[np.ndarray, "padded all"]:
+    """Tables side by side, their last rows repeated up to a power of two, so that few shapes
+    are ever compiled."""
+    rows = max(len(values) for values in tables)
     length = max(512, 1 << (rows - 1).bit_length())
-    return np.concatenate([values, np.repeat(values[-1:], length - rows, axis=0)])
+
+    def padded(values: Float[np.ndarray, "rows trees"]) -> Float[np.ndarray, "padded trees"]:
+        return np.concatenate([values, np.repeat(values[-1:], length - len(values), axis=0)])
+
+    return np.concatenate([padded(values) for values in tables], axis=1)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy
 
-from .derivation import step_map
+from .derivation import limit_map, step_map
 from .errors import ModflowError
 from .grid import is_whole
 from .methods import Method
@@ -34,8 +34,11 @@ if TYPE_CHECKING:
 MAX_ORDER = 12
 
 
-def modified_equation(method: Method, order: int) -> ModifiedEquation:
+def modified_equation(method: Method, order: int, *, limit: bool = False) -> ModifiedEquation:
     """The modified equation of `method` with the powers h^0, ..., h^(order-1), exactly.
+
+    With `limit` only the limit k → ∞ is derived, from equations without k: much faster at high
+    order, and possible also where the memory has no closed form in k.
 
     >>> from modflow.methods import HeavyBall
     >>> eq = modified_equation(HeavyBall(), order=2)
@@ -44,15 +47,16 @@ def modified_equation(method: Method, order: int) -> ModifiedEquation:
     Tree([1]) 1/(1 - beta)
     Tree([1, 2]) -(beta + 1)/(2*(1 - beta)**3)
 
-    Raises ModflowError for an order outside 1..12, NotABSeries where the update rule is no
-    combination of x, its memory and values of f.
+    Raises ModflowError for an order outside 1..12 and where the memory has no closed form (with
+    `limit`: no limit), NotABSeries where the update rule is no combination of x, its memory and
+    values of f.
     """
     if not isinstance(method, Method):
         raise ModflowError(f"a method is needed, such as HeavyBall(); got {method!r}")
     if not is_whole(order) or not 1 <= order <= MAX_ORDER:
         raise ModflowError(f"the order must be a whole number from 1 to {MAX_ORDER}; got {order!r}")
     order = int(order)
-    ring, step = step_map(method, order)
+    ring, step = limit_map(method, order) if limit else step_map(method, order)
     field = step.log().map(lambda c: ring(c).reduced())
     return ModifiedEquation(method, order, ring, field)
 

@@ -17,37 +17,30 @@ belongs to the less accurate formula of the pair.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
-import numpy as np
 import sympy
-from jaxtyping import PyTree
 
-from .convergence import OrderEstimate, estimate_order
+from . import defects
+from .constants import ConstantEstimate, estimate_constant
+from .convergence import OrderEstimate, Verdict, estimate_order
+from .defects import Claim, leading_constant
 from .errors import ModflowError, UnknownNameError
-from .flows import CoefficientTable, coefficient_table
-from .grid import MIN_SIZES, check_step_sizes, is_whole
+from .flows import coefficient_table
+from .grid import MIN_SIZES, is_whole
 from .integrate import SOLVERS, Comparison, SideBySide
 from .methods import Method
-from .modified import ModifiedEquation, modified_equation
+from .modified import ModifiedEquation
 from .problems import Problem, problem_named
+from .runs import Progress, Runs
 from .series.exact import exact_number
-from .vectors import distance, norm
+from .sizes import grid_and_time, step_count
 
 FLOWS = ("piecewise", "limit")
-FAR_BELOW = 1e-2
-"""The integrator's error is far below the error measured under this ratio: it then changes a
-pairwise slope by at most 2 · 0.01 / log 2 = 0.03, a tenth of what tells orders half an
-integer apart."""
-MAX_SUBSTEPS = 64
-MAX_STEPS = 10**12
-_CROSS_CHECKED = 2
-
-Progress = Callable[[str, float], None]
-"""Called with what is being done and the share of all steps that are done."""
+_LEADING_STEPS = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +54,9 @@ class ConvergenceStudy:
     problem: str
     flow: str
     order: int
+    """The order that was asked for: powers of h up to h^(order-1) in the flow."""
+    claimed: int
+    """The order of the flow: higher where the next terms of the modified equation vanish."""
     local: bool
     """Whether errors are those of one step from the same point; a flow of order p then has
     local order p + 1."""
@@ -77,13 +73,16 @@ class ConvergenceStudy:
     excluded: dict[float, str] = field(default_factory=dict)
     interrupted: bool = False
     estimate: OrderEstimate | None = None
+    """What the errors show about the order."""
+    comparison: ConstantEstimate | None = None
+    """What they show beside the predicted error; None where none is predicted."""
     predicted_constant: float | None = None
-    """The constant that theory predicts; None as long as nothing predicts it."""
+    """The constant that theory predicts, as h → 0; None where nothing predicts it."""
 
     @property
     def expected(self) -> int:
         """The order that the errors should show."""
-        return self.order + 1 if self.local else self.order
+        return self.claimed + 1 if self.local else self.claimed
 
     @property
     def observed_order(self) -> float:
@@ -102,18 +101,27 @@ class ConvergenceStudy:
 
     @property
     def verdict(self) -> str:
-        """`pass`, `fail` or `inconclusive`."""
+        """`pass`, `fail` or `inconclusive`: of the order and of the error's constant, where one
+        is predicted. Both must pass, and one that fails is enough to fail."""
         if self.estimate is None or self.estimate.verdict is None:
             return "inconclusive"
-        return str(self.estimate.verdict)
+        found = {self.estimate.verdict}
+        if self.comparison is not None:
+            found.add(self.comparison.verdict)
+        for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+            if verdict in found:
+                return str(verdict)
+        return "pass"
 
     @property
     def reason(self) -> str:
         """Why, in one line."""
-        if self.estimate is not None:
+        if self.estimate is None:
+            usable = len(self.step_sizes) - len(self.excluded)
+            return f"only {usable} of {len(self.step_sizes)} step sizes gave an error"
+        if self.comparison is None:
             return self.estimate.reason
-        usable = len(self.step_sizes) - len(self.excluded)
-        return f"only {usable} of {len(self.step_sizes)} step sizes gave an error"
+        return f"{self.estimate.reason}; {self.comparison.reason}"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `modflow sweep --json`."""
@@ -127,6 +135,7 @@ class ConvergenceStudy:
             "problem": self.problem,
             "flow": self.flow,
             "order": self.order,
+            "claimed_order": self.claimed,
             "local": self.local,
             "T": plain(self.T),
             "step_sizes": list(self.step_sizes),
@@ -139,7 +148,9 @@ class ConvergenceStudy:
             "observed_order": plain(self.observed_order),
             "interval": [plain(self.interval[0]), plain(self.interval[1])],
             "constant": plain(self.constant),
-            "predicted_constant": self.predicted_constant,
+            "predicted_constant": plain(_number(self.predicted_constant)),
+            "order_verdict": None if self.estimate is None else str(self.estimate.verdict),
+            "comparison": None if self.comparison is None else self.comparison.to_dict(),
             "verdict": self.verdict,
             "reason": self.reason,
         }
@@ -161,6 +172,7 @@ def convergence_study(
     *,
     flow: str | ModifiedEquation = "piecewise",
     local: bool = False,
+    check_constant: bool = True,
     solver: str | None = None,
     progress: Progress | None = None,
 ) -> ConvergenceStudy:
@@ -171,6 +183,11 @@ def convergence_study(
     test; `order` is then the order claimed for it. Default step sizes and T suit the problem
     and the method's effective step h/(1-β). With `local`, both start from the same point at
     every step size and are compared after one step: the error then has order + 1.
+
+    The error itself is predicted from the first terms that the flow lacks, and a flow whose error
+    is another one fails even where the order is right (`constants`); `check_constant=False`
+    judges the order alone. A given flow is compared with the error of the true flow of that
+    order.
 
     Runs in float64. Ctrl-C ends the study with the sizes that are done (`interrupted`).
     Raises ModflowError for a grid or a time that makes no sense.
@@ -186,37 +203,88 @@ def convergence_study(
     if isinstance(flow, ModifiedEquation):
         order = flow.order if order is None else order
     order = 2 if order is None else order
-    equation, label = _resolve_flow(flow, method, order)
-    if not is_whole(order) or order < 1:
+    if isinstance(flow, ModifiedEquation) and (not is_whole(order) or order < 1):
         raise ModflowError(f"the order must be a whole number from 1; got {order!r}")
-    order = int(order)
+    claim, label = _claim(flow, method, order, check_constant)
     method.numeric()  # says which parameter still lacks a number
-    solver = solver or ("tsit5" if order <= 2 else "dopri8")
+    solver = solver or ("tsit5" if claim.order <= 2 else "dopri8")
     if solver not in SOLVERS:
         raise UnknownNameError("solver", solver, SOLVERS)
     with jax.enable_x64(True):
         problem.check()
-        sizes, time = _grid(method, problem, step_sizes, T, local)
-        steps = [1 if local else _step_count(time, h) for h in sizes]
-        table = coefficient_table(equation, max(steps), _symbol_values(equation, method))
-        study = _Study(method, problem, table, solver, progress, sum(steps))
-        try:
-            for h, n in zip(sizes, steps, strict=True):
-                study.add(h, n)
-        except KeyboardInterrupt:
-            study.interrupted = True
-    return study.result(sizes, label, order, local, math.nan if local else time)
+        sizes, time = grid_and_time(method, problem, step_sizes, T, local)
+        steps = [1 if local else step_count(time, h) for h in sizes]
+        table = coefficient_table(claim.flow, max(steps), _symbol_values(claim.flow, method))
+        defect = claim.defect(max(steps), {}) if check_constant else None
+        foreseen = None
+        if defect is not None:
+            middle = max(_LEADING_STEPS, steps[len(steps) // 2])
+            span = 0.0 if local else time
+            foreseen = leading_constant(problem, method, defect, span, middle)
+        runs = Runs(SideBySide(method, problem, table, solver, defect), progress, sum(steps))
+        interrupted = not runs.add_all(zip(sizes, steps, strict=True))
+    done = [h for h in sizes if h in runs.kept or h in runs.excluded]
+    expected = claim.order + 1 if local else claim.order
+    estimate, comparison = _judged(runs, expected, predicted=defect is not None)
+    found = [runs.kept.get(h) for h in done]
+    return ConvergenceStudy(
+        method=method,
+        problem=problem.name,
+        flow=label,
+        order=int(order),
+        claimed=claim.order,
+        local=local,
+        T=math.nan if local else time,
+        step_sizes=tuple(done),
+        errors=tuple(math.nan if run is None else run.error for run in found),
+        runs=tuple(found),
+        solver=solver,
+        integrator_errors=tuple(math.nan if r is None else runs.error_of(r) for r in found),
+        amplification=runs.amplification,
+        excluded=dict(runs.excluded),
+        interrupted=interrupted,
+        estimate=estimate,
+        comparison=comparison,
+        predicted_constant=foreseen,
+    )
 
 
-def _resolve_flow(
-    flow: str | ModifiedEquation, method: Method, order: int
-) -> tuple[ModifiedEquation, str]:
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _judged(
+    runs: Runs, expected: int, *, predicted: bool
+) -> tuple[OrderEstimate | None, ConstantEstimate | None]:
+    kept = sorted(runs.kept.values(), key=lambda run: -run.h)
+    if len(kept) < MIN_SIZES:
+        return None, None
+    sizes, errors = [run.h for run in kept], [run.error for run in kept]
+    doubts = [runs.error_of(run) + runs.rounding(run) for run in kept]
+    estimate = estimate_order(sizes, errors, expected=expected, uncertainties=doubts)
+    if not predicted:
+        return estimate, None
+    foreseen, left = [run.predicted for run in kept], [run.remainder for run in kept]
+    return estimate, estimate_constant(
+        sizes,
+        errors,
+        foreseen,
+        left,
+        expected,
+        uncertainties=doubts,
+        asymptotic=estimate.used if estimate.used.sum() >= MIN_SIZES else None,
+    )
+
+
+def _claim(
+    flow: str | ModifiedEquation, method: Method, order: int, predict: bool
+) -> tuple[Claim, str]:
     if isinstance(flow, ModifiedEquation):
-        return flow, "given"
+        known = defects.given(flow, method, order) if predict else Claim(flow, order, [])
+        return known, "given"
     if flow not in FLOWS:
         raise UnknownNameError("flow", str(flow), FLOWS)
-    equation = modified_equation(method, order)
-    return (equation.frozen() if flow == "limit" else equation), flow
+    return (defects.limit if flow == "limit" else defects.piecewise)(method, order), flow
 
 
 def _symbol_values(equation: ModifiedEquation, method: Method) -> dict[str, Any]:
@@ -243,188 +311,3 @@ def _check_meaning(equation: ModifiedEquation, method: Method, values: dict[str,
                 f"{name} is {given} in the flow, which would be {meant} for a method with "
                 f"{name} = {has}: give the symbols of the flow other names"
             )
-
-
-# -- the grid --------------------------------------------------------------------------------
-
-
-def _grid(
-    method: Method,
-    problem: Problem,
-    step_sizes: Sequence[float] | None,
-    T: float | None,
-    local: bool,
-) -> tuple[tuple[float, ...], float]:
-    # A rule whose drift grows with k has no effective step, and needs none for a given grid.
-    given = step_sizes is not None and T is not None
-    scale = 1.0 if given else _effective_scale(method)
-    if step_sizes is None:
-        coarsest = problem.coarsest or _coarsest(problem)
-        sizes = check_step_sizes([coarsest * scale * 2.0**-j for j in range(problem.sizes)])
-    else:
-        sizes = check_step_sizes(step_sizes)
-    if T is None:
-        horizon = problem.horizon or 32 * (problem.coarsest or sizes[0] / scale)
-        T = max(horizon * scale, sizes[0])
-    try:
-        T = float(T)
-    except (TypeError, ValueError):
-        raise ModflowError(f"T must be a number; got {T!r}") from None
-    if not (math.isfinite(T) and T > 0):
-        raise ModflowError(f"T must be positive and finite; got {T:g}")
-    if not local and T < sizes[0] * (1 - 1e-12):
-        raise ModflowError(
-            f"T = {T:g} is smaller than the step size {sizes[0]:g}: not one step fits into it"
-        )
-    return sizes, T
-
-
-def _step_count(time: float, h: float) -> int:
-    """How many steps of size h fit into the time; a rounding error does not lose the last."""
-    count = time / h * (1 + 1e-12)
-    if count > MAX_STEPS:
-        raise ModflowError(
-            f"h = {h:g} takes {count:.0e} steps up to T = {time:g}; at most {MAX_STEPS:.0e} are "
-            "possible, and that would take weeks: choose larger step sizes or a smaller T"
-        )
-    return math.floor(count)
-
-
-def _effective_scale(method: Method) -> float:
-    """One over the drift in the limit: 1-β for the heavy ball."""
-    drift = modified_equation(method, 1).limit
-    value = abs(float(next(iter(drift.values()))))
-    return 1 / value if value > 0 else 1.0
-
-
-def _coarsest(problem: Problem) -> float:
-    """A power of two below half of one over the curvature at the start, by power iteration."""
-    start, data = problem.start_arrays(), problem.data_arrays()
-    gradient = jax.grad(lambda x: problem.value(x, data))
-
-    @jax.jit
-    def product(v: PyTree[Any]) -> Any:
-        size = norm(v)
-        unit = jax.tree.map(lambda leaf: leaf / size, v)
-        return jax.jvp(gradient, (start,), (unit,))[1], size
-
-    random = np.random.default_rng(0)
-    v = jax.tree.map(lambda leaf: random.normal(size=np.shape(leaf)), start)
-    size = 0.0
-    for _ in range(30):
-        v, size = product(v)
-    curvature = float(size)
-    if not math.isfinite(curvature) or curvature <= 0:
-        raise ModflowError("the curvature at the start gives no scale: choose the step sizes")
-    return 2.0 ** math.floor(math.log2(0.5 / curvature))
-
-
-# -- one study -------------------------------------------------------------------------------
-
-
-class _Study:
-    """Collects one comparison a step size, with evidence on the integrator."""
-
-    def __init__(
-        self,
-        method: Method,
-        problem: Problem,
-        table: CoefficientTable,
-        solver: str,
-        progress: Progress | None,
-        total: int,
-    ) -> None:
-        self.method, self.problem, self.solver = method, problem, solver
-        self.pair = SideBySide(method, problem, table, solver)
-        self.runs: dict[float, Comparison] = {}
-        self.excluded: dict[float, str] = {}
-        self.amplification, self.checked = 1.0, 0
-        self.interrupted = False
-        self._progress, self._total, self._done = progress, max(1, total), 0
-
-    def add(self, h: float, steps: int) -> None:
-        run = self._checked(self._run(h, steps, 1))
-        while run.substeps < MAX_SUBSTEPS and not self._is_final(run):
-            run = self._checked(self._run(h, steps, 2 * run.substeps))
-        self._done += steps
-        if run.diverged is not None:
-            which, k = run.diverged
-            what = "the iterates diverge" if which == "iterates" else "the flow diverges"
-            self.excluded[h] = f"{what} at step {k} (h = {h:g})"
-        elif self._error_of(run) > FAR_BELOW * run.error + self.rounding(run):
-            self.excluded[h] = (
-                f"the flow cannot be integrated accurately enough: {self._error_of(run):.1e} "
-                f"beside an error of {run.error:.1e}"
-            )
-        else:
-            self.runs[h] = run
-
-    def _run(self, h: float, steps: int, substeps: int) -> Comparison:
-        def report(k: int) -> None:
-            if self._progress is not None:
-                self._progress(f"h = {h:.3g}", (self._done + k) / self._total)
-
-        return self.pair.run(h, steps, substeps, report)
-
-    def _is_final(self, run: Comparison) -> bool:
-        """Whether finer steps of the integrator would not change what the run says."""
-        if run.diverged is not None:
-            return run.diverged[0] == "iterates"
-        error = self._error_of(run)
-        return error <= FAR_BELOW * run.error or error <= self.rounding(run)
-
-    def _checked(self, run: Comparison) -> Comparison:
-        """At the coarsest sizes, integrate again with half the steps and keep the finer run."""
-        if run.diverged is not None or self.checked >= _CROSS_CHECKED:
-            return run
-        finer = self._run(run.h, run.steps, 2 * run.substeps)
-        if finer.diverged is not None:
-            return finer
-        self.checked += 1
-        true = max(float(distance(run.flow, finer.flow)), abs(run.error - finer.error))
-        if true > self.rounding(run) and run.embedded_error > 0:
-            self.amplification = max(self.amplification, true / run.embedded_error)
-        return finer
-
-    def _error_of(self, run: Comparison) -> float:
-        return self.amplification * run.embedded_error
-
-    @staticmethod
-    def rounding(run: Comparison) -> float:
-        """What rounding alone may have done to iterates and flow: half an ulp a step, in a
-        random walk (Henrici's model of rounding in the solution of ODEs)."""
-        return float(np.finfo(float).eps) * run.scale * math.sqrt(run.steps)
-
-    def result(
-        self, sizes: Sequence[float], flow: str, order: int, local: bool, T: float
-    ) -> ConvergenceStudy:
-        done = [h for h in sizes if h in self.runs or h in self.excluded]
-        runs = [self.runs.get(h) for h in done]
-        errors = [math.nan if run is None else run.error for run in runs]
-        bounds = [math.nan if run is None else self._error_of(run) for run in runs]
-        estimate = None
-        if sum(run is not None for run in runs) >= MIN_SIZES:
-            kept = [run for run in runs if run is not None]
-            estimate = estimate_order(
-                [run.h for run in kept],
-                [run.error for run in kept],
-                expected=order + 1 if local else order,
-                uncertainties=[self._error_of(run) + self.rounding(run) for run in kept],
-            )
-        return ConvergenceStudy(
-            method=self.method,
-            problem=self.problem.name,
-            flow=flow,
-            order=order,
-            local=local,
-            T=T,
-            step_sizes=tuple(done),
-            errors=tuple(errors),
-            runs=tuple(runs),
-            solver=self.solver,
-            integrator_errors=tuple(bounds),
-            amplification=self.amplification,
-            excluded=dict(self.excluded),
-            interrupted=self.interrupted,
-            estimate=estimate,
-        )

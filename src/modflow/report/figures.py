@@ -53,6 +53,9 @@ def sweep_figure(study: ConvergenceStudy) -> Figure:
     # The data decide what is in view; lines and small integrator errors may leave it.
     low, high = e[ok].min() / 4, e[ok].max() * 4
     _lines(axes, study, h[used] if used.any() else h[ok], e)
+    if study.comparison is not None:
+        known = np.array([math.nan if run is None else run.predicted for run in study.runs])
+        axes.plot(h, known, ":", color=_INK, lw=1.2, label="predicted", zorder=3)
     share = np.array(study.integrator_errors)
     seen = ok & (share > low)
     if seen.any():

@@ -6,6 +6,8 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Literal
 
 import numpy as np
@@ -49,67 +51,110 @@ def left_out(study: ConvergenceStudy) -> dict[float, str]:
     return reasons
 
 
-def _rows(
-    study: ConvergenceStudy,
-) -> Iterator[tuple[float, Comparison | None, float, float, float]]:
-    """Step size, run, error, slope and the integrator's share of the error, coarsest first."""
-    columns = study.step_sizes, study.runs, study.errors, slopes(study), study.integrator_errors
-    return zip(*columns, strict=True)
-
-
 def study_view(study: ConvergenceStudy) -> RenderableType:
     """The table of step sizes, errors and slopes, and below it what follows from them."""
+    foreseen = study.comparison is not None
+    names = ["h", "steps", "error", "slope", *["predicted", "left"] * foreseen, "integrator"]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("h", "steps", "error", "slope", "integrator"):
+    for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     reasons = left_out(study)
-    for h, run, error, slope, share in _rows(study):
-        table.add_row(
-            f"{h:.6g}",
-            "" if run is None else str(run.steps),
-            _figure(error, ".3e"),
-            _figure(slope, ".3f"),
-            _figure(share, ".0e"),
-            reasons.get(h, "").split(":")[0],
-        )
+    shared = dict.fromkeys(reason for reason in reasons.values() if ":" in reason)
+    marks = dict(zip(shared, ascii_lowercase, strict=False))
+    for row in _rows(study):
+        cells = {
+            "h": f"{row.h:.6g}",
+            "steps": "" if row.run is None else str(row.run.steps),
+            "error": _figure(row.error, ".3e"),
+            "slope": _figure(row.slope, ".3f"),
+            "predicted": _figure(row.predicted, ".3e"),
+            "left": _figure(row.left_over, ".3g"),
+            "integrator": _figure(row.integrator, ".0e"),
+        }
+        note = marks.get(reasons.get(row.h, ""), reasons.get(row.h, ""))
+        table.add_row(*(cells[name] for name in names), note)
     title = f"{study.method.numeric()} on {study.problem}"
     span = "after one step" if study.local else f"up to T = {study.T:g}"
-    low, high = study.interval
-    lines = [Text(reason) for reason in dict.fromkeys(reasons.values()) if ":" in reason]
-    if math.isfinite(study.observed_order):
-        lines.append(
-            Text(f"observed order  {study.observed_order:.3f}   in [{low:.3f}, {high:.3f}]")
-        )
-    if math.isfinite(study.constant):
-        lines.append(Text(f"constant        {study.constant:.4g}"))
+    order = f"order {study.order}"
+    if study.claimed != study.order:
+        order += f", which is one of order {study.claimed}: the next terms vanish"
     return Group(
-        Text(f"{title}: iterates against the {study.flow} flow of order {study.order}, {span}"),
+        Text(f"{title}: iterates against the {study.flow} flow of {order}, {span}"),
         table,
-        *lines,
-        Text.assemble("verdict         ", verdict_text(study.verdict), f": {study.reason}"),
+        *(Text(f"{mark}  {reason}") for reason, mark in marks.items()),
+        *_conclusions(study),
     )
 
 
+def _conclusions(study: ConvergenceStudy) -> Iterator[Text]:
+    low, high = study.interval
+    if math.isfinite(study.observed_order):
+        yield Text(f"observed order  {study.observed_order:.3f}   in [{low:.3f}, {high:.3f}]")
+    if math.isfinite(study.constant):
+        known = study.predicted_constant
+        beside = ""
+        if known is not None and math.isfinite(known):
+            beside = f"   predicted {known:.4g}, {known / study.constant:.3f} of it"
+        yield Text(f"constant        {study.constant:.4g}{beside}")
+    if study.estimate is None or study.comparison is None:
+        yield Text.assemble("verdict         ", verdict_text(study.verdict), f": {study.reason}")
+        return
+    for name, found in (("order", study.estimate), ("error", study.comparison)):
+        yield Text.assemble(f"{name:<16}", verdict_text(str(found.verdict)), f": {found.reason}")
+    yield Text.assemble("verdict         ", verdict_text(study.verdict))
+
+
 def study_csv(study: ConvergenceStudy) -> str:
-    """One line a step size: h, steps, error, integrator_error, substeps, slope, note."""
+    """One line a step size: h, steps, error, integrator_error, substeps, slope, the predicted
+    error and what it leaves over, note."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["h", "steps", "error", "integrator_error", "substeps", "slope", "note"])
+    head = ["h", "steps", "error", "integrator_error", "substeps", "slope"]
+    writer.writerow([*head, "predicted", "remainder", "note"])
     reasons = left_out(study)
-    for h, run, error, slope, share in _rows(study):
+    for row in _rows(study):
         writer.writerow(
             [
-                repr(h),
-                "" if run is None else run.steps,
-                _figure(error, ".17g"),
-                _figure(share, ".3g"),
-                "" if run is None else run.substeps,
-                _figure(slope, ".6f"),
-                reasons.get(h, ""),
+                repr(row.h),
+                "" if row.run is None else row.run.steps,
+                _figure(row.error, ".17g"),
+                _figure(row.integrator, ".3g"),
+                "" if row.run is None else row.run.substeps,
+                _figure(row.slope, ".6f"),
+                _figure(row.predicted, ".17g"),
+                _figure(row.remainder, ".17g"),
+                reasons.get(row.h, ""),
             ]
         )
     return out.getvalue()
+
+
+@dataclass(frozen=True)
+class _Row:
+    h: float
+    run: Comparison | None
+    error: float
+    slope: float
+    integrator: float
+
+    @property
+    def predicted(self) -> float:
+        return math.nan if self.run is None else self.run.predicted
+
+    @property
+    def remainder(self) -> float:
+        return math.nan if self.run is None else self.run.remainder
+
+    @property
+    def left_over(self) -> float:
+        return self.remainder / self.predicted if self.predicted else math.nan
+
+
+def _rows(study: ConvergenceStudy) -> Iterator[_Row]:
+    """Coarsest first."""
+    columns = study.step_sizes, study.runs, study.errors, slopes(study), study.integrator_errors
+    return (_Row(*row) for row in zip(*columns, strict=True))
 
 
 def claims_table(results: Sequence[ClaimResult]) -> Table:

@@ -1,0 +1,138 @@
+"""Is the error the one that theory predicts, and not only of the right order?
+
+Many wrong flows share the right order. What tells them apart is the error itself: if the terms
+up to h^(p-1) are right, then x^k - x̃(t_k) = h^p e(t_k) + O(h^(p+1)) with an e that is known from
+the next order (`integrate.Defect`). Given, for each step size, the measured error E, the predicted
+one P = h^p max‖e‖ and the remainder R = max‖x^k - x̃ - h^p e‖, the rule is
+
+* pass, if R shows the order p + 1 or R/P the order 1 (`convergence.estimate_order`; the features
+  of both that lie outside the asymptotic range may cancel in R/P), or if at the finest step R is
+  at most 2% of P, and R does not contradict the order p + 1;
+* fail, if over the finest three steps R/P does not fall as it does beside a right flow, in the end
+  like h: if it falls slower than h^(1/2) and R contradicts the order p + 1 as well, or if it grows
+  and is above 1/2 at the end;
+* inconclusive otherwise, as where R/P is still above 1/2 at the finest step.
+
+Sizes where rounding or the integrator could make a third of the error are set aside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .convergence import OrderEstimate, Verdict, estimate_order
+from .posterior import Array
+
+CLOSE = 0.02
+"""A remainder this small beside the prediction confirms it, whatever its order."""
+_ABOVE_UNCERTAINTY = 3.0
+_APART, _SLOW = 0.5, 0.5
+_MIN_POINTS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantEstimate:
+    """Measured and predicted errors compared; arrays run from coarse to fine."""
+
+    step_sizes: Array
+    errors: Array
+    predicted: Array
+    remainders: Array
+    remainder_order: OrderEstimate
+    """The order of the remainders, which should be p + 1."""
+    verdict: Verdict
+    reason: str
+
+    @property
+    def misfits(self) -> Array:
+        """R/P at each step size."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            quotient: Array = self.remainders / self.predicted
+        return quotient
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `modflow sweep --json` says of the constant."""
+        return {
+            "predicted_errors": [_finite(value) for value in self.predicted],
+            "remainders": [_finite(value) for value in self.remainders],
+            "remainder_order": _finite(self.remainder_order.order),
+            "remainder_interval": [_finite(bound) for bound in self.remainder_order.interval],
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+        }
+
+
+def estimate_constant(
+    step_sizes: Sequence[float],
+    errors: Sequence[float],
+    predicted: Sequence[float],
+    remainders: Sequence[float],
+    order: float,
+    *,
+    uncertainties: Sequence[float],
+    asymptotic: npt.NDArray[np.bool_] | None = None,
+) -> ConstantEstimate:
+    """Compare measured errors with predicted ones; the rule is in the module's text.
+
+    Step sizes descend; `uncertainties` bound how far each error may be off; `asymptotic` marks
+    the sizes that are not known to lie outside the asymptotic range. Raises ModflowError as
+    `estimate_order` does.
+    """
+    h, e, p, r, u = (
+        np.asarray(values, dtype=np.float64)
+        for values in (step_sizes, errors, predicted, remainders, uncertainties)
+    )
+    good = np.isfinite(e) & np.isfinite(p) & (p > 0) & (e > _ABOVE_UNCERTAINTY * u)
+    scale = np.where(good, p, 1.0)
+    misfit, doubt = r / scale, u / scale
+    window = np.ones(h.size, dtype=np.bool_) if asymptotic is None else asymptotic
+    if window.sum() < _MIN_POINTS:
+        window = np.ones(h.size, dtype=np.bool_)
+    rest = estimate_order(h[window], r[window], expected=order + 1, uncertainties=u[window])
+    falls, inside = [rest], good & window
+    if inside.sum() >= _MIN_POINTS:
+        falls.append(
+            estimate_order(h[inside], misfit[inside], expected=1, uncertainties=doubt[inside])
+        )
+    verdict, reason = _judge(h[good], misfit[good], doubt[good], falls, order)
+    return ConstantEstimate(
+        step_sizes=h,
+        errors=e,
+        predicted=p,
+        remainders=r,
+        remainder_order=rest,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _judge(
+    h: Array, misfit: Array, doubt: Array, falls: Sequence[OrderEstimate], order: float
+) -> tuple[Verdict, str]:
+    if misfit.size < _MIN_POINTS:
+        return Verdict.INCONCLUSIVE, "too few step sizes to compare with the predicted error"
+    last, rest = float(misfit[-1]), falls[0]
+    seen = f"{last:.2g} of it is left over at the finest step"
+    slope = math.log(misfit[-3] / last) / math.log(h[-3] / h[-1]) if last > 0 else math.inf
+    if rest.verdict is Verdict.FAIL and slope < _SLOW:
+        return Verdict.FAIL, (
+            f"the error is not the predicted one: what is left over falls as h^{rest.order:.2f}, "
+            f"and should as h^{order + 1:g}"
+        )
+    if misfit[-1] >= misfit[-2] >= misfit[-3] and last > _APART:
+        return Verdict.FAIL, f"the error is not the predicted one: {seen}, and more at each finer"
+    known = any(estimate.verdict is Verdict.PASS for estimate in falls)
+    close = last + doubt[-1] <= CLOSE and rest.verdict is not Verdict.FAIL
+    if close or (known and last <= _APART):
+        return Verdict.PASS, f"the error is the predicted one: {seen}"
+    return Verdict.INCONCLUSIVE, f"cannot tell whether the error is the predicted one: {seen}"
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
