@@ -13,7 +13,6 @@ error of O(h²) in e is far below the O(h) that the expansion leaves.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,7 +22,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .flows import CoefficientTable, DifferentialPlan, element_table, force
+from .errors import ModflowError
+from .flows import MAX_TABLE_ROWS, CoefficientTable, DifferentialPlan, element_table, force
 from .methods import Method
 from .modified import MAX_ORDER, ModifiedEquation, modified_equation
 from .problems import Problem
@@ -64,71 +64,6 @@ class Claim:
         return Defect(element_table(self.missing, steps, parameters), self.order)
 
 
-def leading_constant(
-    problem: Problem, method: Method, defect: Defect, T: float, steps: int
-) -> float:
-    """C with max ‖x^k - x̃(t_k)‖ ≈ C h^p as h → 0, up to the time T; for T = 0 after one step.
-
-    As h → 0 the transient of the coefficients takes no time, and x̃ becomes the gradient flow
-    with the drift of the limit: C = max ‖e(t)‖, e' = b f'(x) e + D(x), x' = b f(x). Terms of D of
-    the order |τ| = p, which only a transient can have, leave a jump of e at the start. By the
-    classical Runge–Kutta method with so many steps. Infinite where D has terms of lower order.
-    """
-    lowest = min(tree.order for tree in defect.table.trees)
-    data, start = problem.data_arrays(), Vector(problem.start_arrays())
-    drift = element_table(modified_equation(method.exact(), 1, limit=True).elements(), 1)
-    values = defect.table.values
-    if lowest < defect.order and T > 0:
-        return math.inf
-    orders = [tree.order for tree in defect.table.trees]
-    steady = [v * (n > defect.order) for v, n in zip(values[-1], orders, strict=True)]
-    jump = [v * (n == defect.order) for v, n in zip(values.sum(axis=0), orders, strict=True)]
-    if T == 0:
-        steady = list(values[0])
-    run = _leading(problem, defect.table.trees)
-    rate = float(drift.values[0, 0]) if drift.trees else 0.0
-    return float(run(start, data, rate, jnp.asarray(steady), jnp.asarray(jump), T, steps))
-
-
-@lru_cache(maxsize=64)
-def _leading(problem: Problem, trees: tuple[Tree, ...]) -> Callable[..., Any]:
-    plan = DifferentialPlan.of(trees)
-
-    def run(
-        start: Vector, data: Any, drift: Any, steady: Any, jump: Any, T: Any, steps: Any
-    ) -> Any:
-        f = force(lambda x: problem.value(x, data))
-
-        def lacking(x: Vector, weights: Any) -> Vector:
-            return plan.evaluate(f, x, [weights[j] for j in range(len(trees))])
-
-        def field(state: Any) -> Any:
-            x, e = state
-            here, along = jax.jvp(f, (x,), (e,))
-            return drift * here, drift * along + lacking(x, steady)
-
-        def moved(state: Any, slope: Any, dt: Any) -> Any:
-            return tuple(s + dt * v for s, v in zip(state, slope, strict=True))
-
-        dt = T / steps
-
-        def step(_: Any, carry: Any) -> Any:
-            state, largest = carry
-            k1 = field(state)
-            k2 = field(moved(state, k1, dt / 2))
-            k3 = field(moved(state, k2, dt / 2))
-            k4 = field(moved(state, k3, dt))
-            for slope, share in ((k1, 1 / 6), (k2, 1 / 3), (k3, 1 / 3), (k4, 1 / 6)):
-                state = moved(state, slope, share * dt)
-            return state, jnp.maximum(largest, norm(state[1].tree))
-
-        first = lacking(start, jump)
-        _, largest = lax.fori_loop(0, steps, step, ((start, first), norm(first.tree)))
-        return jnp.where(T > 0, largest, norm(lacking(start, steady).tree))
-
-    return jax.jit(run)
-
-
 def piecewise(method: Method, order: int) -> Claim:
     """The modified equation cut after h^(order-1), at every step."""
     flow = equation = modified_equation(method, order)
@@ -166,3 +101,81 @@ def given(flow: ModifiedEquation, method: Method, order: int) -> Claim:
 
 def _of_order(equation: ModifiedEquation, order: int) -> Elements:
     return [(tree, b) for tree, b in equation.elements() if tree.order == order and b != 0]
+
+
+def leading_constant(
+    problem: Problem, method: Method, claim: Claim, T: float, steps: int
+) -> float | None:
+    """C with max ‖x^k - x̃(t_k)‖ ≈ C h^p as h → 0, up to the time T; for T = 0 after one step.
+
+    As h → 0 the transient of the coefficients takes no time, and x̃ becomes the gradient flow
+    with the drift of the limit: C = max ‖e(t)‖, e' = b f'(x) e + D(x), x' = b f(x). Terms of D of
+    the order |τ| = p, which only a transient can have, leave a jump of e at the start. By the
+    classical Runge–Kutta method with so many steps. None where there is no such C: where nothing
+    is predicted, coefficients have no limit, or D has transient terms of lower order.
+    """
+    p, start, data = claim.order, Vector(problem.start_arrays()), problem.data_arrays()
+    if not claim.missing or (T > 0 and any(tree.order < p for tree, _ in claim.missing)):
+        return None
+    if T == 0:
+        first = element_table(claim.missing, 1)
+        return float(_field_size(problem, first.trees)(start, data, jnp.asarray(first.values[0])))
+    transient = element_table([(t, b) for t, b in claim.missing if t.order == p], MAX_TABLE_ROWS)
+    try:
+        drift = element_table(modified_equation(method.exact(), 1, limit=True).elements(), 1)
+        later = [(tree, b.limit()) for tree, b in claim.missing if tree.order > p]
+    except ModflowError:
+        return None
+    steady = element_table(later, 1)
+    run = _leading(problem, steady.trees, transient.trees)
+    rate = float(drift.values[0, 0]) if drift.trees else 0.0
+    jump = jnp.asarray(transient.values.sum(axis=0))
+    return float(run(start, data, rate, jnp.asarray(steady.values[0]), jump, T, steps))
+
+
+@lru_cache(maxsize=64)
+def _field_size(problem: Problem, trees: tuple[Tree, ...]) -> Callable[..., Any]:
+    plan = DifferentialPlan.of(trees)
+
+    def size(x: Vector, data: Any, weights: Any) -> Any:
+        f = force(lambda x: problem.value(x, data))
+        return norm(plan.evaluate(f, x, list(weights)).tree)
+
+    return jax.jit(size)
+
+
+@lru_cache(maxsize=64)
+def _leading(
+    problem: Problem, steady_trees: tuple[Tree, ...], jump_trees: tuple[Tree, ...]
+) -> Callable[..., Any]:
+    plan, jump_plan = DifferentialPlan.of(steady_trees), DifferentialPlan.of(jump_trees)
+
+    def run(
+        start: Vector, data: Any, drift: Any, steady: Any, jump: Any, T: Any, steps: Any
+    ) -> Any:
+        f = force(lambda x: problem.value(x, data))
+
+        def field(state: Any) -> Any:
+            x, e = state
+            here, along = jax.jvp(f, (x,), (e,))
+            return drift * here, drift * along + plan.evaluate(f, x, list(steady))
+
+        def moved(state: Any, slope: Any, dt: Any) -> Any:
+            return tuple(s + dt * v for s, v in zip(state, slope, strict=True))
+
+        dt = T / steps
+
+        def step(_: Any, carry: Any) -> Any:
+            state, largest = carry
+            k1 = field(state)
+            k2 = field(moved(state, k1, dt / 2))
+            k3 = field(moved(state, k2, dt / 2))
+            k4 = field(moved(state, k3, dt))
+            for slope, share in ((k1, 1 / 6), (k2, 1 / 3), (k3, 1 / 3), (k4, 1 / 6)):
+                state = moved(state, slope, share * dt)
+            return state, jnp.maximum(largest, norm(state[1].tree))
+
+        first = jump_plan.evaluate(f, start, list(jump))
+        return lax.fori_loop(0, steps, step, ((start, first), norm(first.tree)))[1]
+
+    return jax.jit(run)

@@ -220,7 +220,7 @@ def convergence_study(
         if defect is not None:
             middle = max(_LEADING_STEPS, steps[len(steps) // 2])
             span = 0.0 if local else time
-            foreseen = leading_constant(problem, method, defect, span, middle)
+            foreseen = leading_constant(problem, method, claim, span, middle)
         runs = Runs(SideBySide(method, problem, table, solver, defect), progress, sum(steps))
         interrupted = not runs.add_all(zip(sizes, steps, strict=True))
     done = [h for h in sizes if h in runs.kept or h in runs.excluded]

@@ -10,6 +10,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import sympy
 
 from ..errors import ModflowError, UnknownNameError
@@ -65,7 +66,9 @@ class Method(ABC):
             raise ModflowError(f"{type(self).__name__} needs the decorator @dataclass(frozen=True)")
         for spec in self._specs():
             value = _frozen(getattr(self, spec.name))
-            if isinstance(value, tuple) and not spec.metadata.get("several", True):
+            several = spec.metadata.get("several", True)
+            parts = value if isinstance(value, tuple) and several else (value,)
+            if "low" in spec.metadata and any(isinstance(v, Method | tuple) for v in parts):
                 raise ModflowError(f"{self.label} needs a number for {spec.name}; it is {value!r}")
             object.__setattr__(self, spec.name, value)
             for path, leaf in _leaves(spec.name, value):
@@ -196,7 +199,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _frozen(value: Any) -> Any:
-    """Lists as tuples, so that a method can be hashed."""
+    """Lists and arrays as tuples, so that a method can be hashed."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        value = value.tolist()
     return tuple(_frozen(part) for part in value) if isinstance(value, list | tuple) else value
 
 

@@ -42,10 +42,11 @@ def tableau(name: str) -> RungeKutta:
 
     Raises UnknownNameError for another name.
     """
-    if name not in _TABLEAUX:
-        raise UnknownNameError("tableau", name, _TABLEAUX)
-    A, b = _TABLEAUX[name]
-    return RungeKutta(_table(A), _table(b)[0], title=name)
+    key = str(name).lower()
+    if key not in _TABLEAUX:
+        raise UnknownNameError("tableau", str(name), _TABLEAUX)
+    A, b = _TABLEAUX[key]
+    return RungeKutta(_table(A), _table(b)[0], title=key)
 
 
 _CLASSES: tuple[type[Method], ...] = (

@@ -11,6 +11,8 @@ from ..errors import ModflowError
 
 Points = tuple[Any, ...]
 MAX_ITERATIONS = 200
+_STALLED = 1e4
+"""Increments that stop falling are rounding errors below this many units in the last place."""
 
 
 def fixed_point(g: Callable[[Points], Points], guess: Points) -> Points:
@@ -28,12 +30,25 @@ def fixed_point(g: Callable[[Points], Points], guess: Points) -> Points:
         return found
     last = np.inf
     for _ in range(MAX_ITERATIONS):
-        new = g(guess)
-        pairs = zip(new, guess, strict=True)
-        change = max(float(np.max(np.abs(np.asarray(b - a, dtype=float)))) for a, b in pairs)
-        size = max(float(np.max(np.abs(np.asarray(a, dtype=float)))) for a in new)
+        with np.errstate(over="ignore", invalid="ignore"):
+            new = g(guess)
+            pairs = list(zip(new, guess, strict=True))
+            change = max(_largest(b - a) for a, b in pairs)
+            size = max(_largest(point) for pair in pairs for point in pair)
+        if not np.isfinite(change):
+            break
         guess = new
-        if change == 0 or (change >= last and change <= 1e-12 * max(size, 1e-300)):
+        if change == 0 or (change >= last and change <= _STALLED * _unit(new) * size):
             return guess
         last = change
     raise ModflowError("the fixed-point iteration of an implicit step does not converge: smaller h")
+
+
+def _largest(x: Any) -> float:
+    return float(np.max(np.abs(np.asarray(x, dtype=float))))
+
+
+def _unit(points: Points) -> float:
+    """The unit in the last place of the least precise of these."""
+    kinds = [np.asarray(point).dtype for point in points]
+    return max(float(np.finfo(k if k.kind == "f" else float).eps) for k in kinds)

@@ -37,6 +37,8 @@ class Composition(Method):
             raise ModflowError(f"fractions must be a tuple, one for each; got {self.fractions!r}")
         if not self.fractions:
             object.__setattr__(self, "fractions", (1,) * len(self.methods))
+        if any(isinstance(fraction, Method | tuple | list) for fraction in self.fractions):
+            raise ModflowError(f"the fractions of h are single numbers; got {self.fractions!r}")
         if len(self.fractions) != len(self.methods):
             raise ModflowError(
                 f"{len(self.methods)} methods but {len(self.fractions)} fractions of h: "
@@ -96,16 +98,24 @@ class Adjoint(Method):
         return f"adjoint of {self.method}"
 
     def start(self, x: Vector) -> Memory:
-        """No memory."""
-        if self.method.start(x) is not None:
+        """No memory; of a composition, the empty memories of its parts."""
+        memory = self.method.start(x)
+        if not _is_empty(memory):
             raise ModflowError(f"{self.method.label} has memory, so its step has no inverse")
-        return None
+        return memory
 
     def step(self, f: Callable[[Vector], Vector], h: Any, x: Vector, memory: Memory) -> Any:
         """The x' whose step with -h leads back to x, by fixed-point iteration."""
 
         def back(y: Vector) -> Vector:
-            return self.method.step(f, -1 * h, y, None)[0]
+            return self.method.step(f, -1 * h, y, memory)[0]
 
         (point,) = fixed_point(lambda y: (x + (y[0] - back(y[0])),), (x,))
-        return point, None
+        return point, memory
+
+
+def _is_empty(memory: Memory) -> bool:
+    parts = memory.values() if isinstance(memory, dict) else memory
+    return memory is None or (
+        isinstance(memory, dict | tuple | list) and all(_is_empty(part) for part in parts)
+    )

@@ -74,7 +74,8 @@ class DampedHeavyBall(Method):
     """The heavy ball with dampening d, as PyTorch's `SGD(momentum=beta, dampening=d)` has it.
 
     m' = β m + (1-d) f(x), x' = x + h m', except that PyTorch's first step is not damped:
-    m' = f(x^0). With d = β, m is a moving average, the momentum of Adam and of much theory, save
+    m' = f(x^0). (At β = 0 PyTorch leaves out the dampening altogether; this is the limit β → 0.)
+    With d = β, m is a moving average, the momentum of Adam and of much theory, save
     for that first step: the drift is f from step 0 on, with no transient, where the average that
     starts from m = 0 begins with (1-β) f. For the latter, and for optax, which has no dampening,
     use `QuasiHyperbolicMomentum` with nu = 1.

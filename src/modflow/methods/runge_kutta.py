@@ -32,7 +32,8 @@ class RungeKutta(Method):
         super().__post_init__()
         A, b = self.A, self.b
         square = isinstance(A, tuple) and all(isinstance(r, tuple) and len(r) == len(A) for r in A)
-        if not (square and isinstance(b, tuple) and len(b) == len(A) > 0):
+        shaped = square and isinstance(b, tuple) and len(b) == len(A) > 0
+        if not shaped or any(isinstance(v, Method | tuple) for row in (*A, b) for v in row):
             raise ModflowError(
                 "a tableau is a square matrix A and as many weights b, such as "
                 "RungeKutta(A=((0, 0), (Fraction(1, 2), 0)), b=(0, 1))"
