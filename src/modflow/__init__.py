@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .potentials import ModifiedLoss as ModifiedLoss
     from .problems import Problem as Problem
     from .series import Tree as Tree
+    from .structure import Structure as Structure
+    from .structure import witness_loss as witness_loss
     from .study import ConvergenceStudy as ConvergenceStudy
     from .study import convergence_study as convergence_study
 
@@ -66,6 +68,7 @@ _HOMES = {
     "potentials": ["ModifiedLoss"],
     "problems": ["Problem"],
     "series": ["Tree"],
+    "structure": ["Structure", "witness_loss"],
     "study": ["ConvergenceStudy", "convergence_study"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

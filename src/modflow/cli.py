@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from .claims import Claim, ClaimResult
-    from .methods import Method
     from .study import ConvergenceStudy
 
 MAX_STEP = 1000
@@ -59,18 +58,26 @@ _BY_VERDICT = {
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Beta = Annotated[str | None, typer.Option("--beta", help="Momentum: 0.9, 9/10.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Another parameter, as NAME=VALUE: nu=0.7, betas=0,0.9."),
+]
 
 
 @app.command()
 def derive(
-    method: Annotated[str, typer.Argument(help="gradient-descent, heavy-ball or nesterov.")],
+    method: Annotated[str, typer.Argument(help="heavy-ball, nesterov, quasi-hyperbolic, rk4, ...")],
     order: Annotated[int, typer.Option(help="Powers of h up to h^(order-1).")] = 2,
     beta: Annotated[
         str | None, typer.Option("--beta", help="A number such as 0.9 or 9/10; default: symbolic.")
     ] = None,
+    settings: Settings = None,
     step: Annotated[
         int | None, typer.Option("--step", help="Coefficients at this step k; default: any k.")
     ] = None,
+    limit: Annotated[
+        bool, typer.Option("--limit", help="The limit k → ∞ only: much faster at high order.")
+    ] = False,
     as_json: Json = False,
     as_latex: Annotated[bool, typer.Option("--latex", help="The equation in TeX.")] = False,
 ) -> None:
@@ -81,14 +88,18 @@ def derive(
     """
     if as_json and as_latex:
         raise ModflowError("--json and --latex exclude each other")
+    if limit and step is not None:
+        raise ModflowError("--limit and --step exclude each other")
     if step is not None and not 0 <= step <= MAX_STEP:
         raise ModflowError(f"--step must be from 0 to {MAX_STEP}, not {step}")
+    from .arguments import read_method
     from .modified import modified_equation
     from .report.progress import LateProgress
 
+    rule = read_method(method, beta, settings or ())
     _interrupt.listen()
     with LateProgress("deriving"):
-        equation = modified_equation(_method(method, beta), order)
+        equation = modified_equation(rule, order, limit=limit)
         if as_json:
             shown: str | RenderableType = equation.to_json(step)
         elif as_latex:
@@ -107,6 +118,7 @@ def derive(
 def sweep(
     method: Annotated[str, typer.Option("--method", help="The update rule.")] = "heavy-ball",
     beta: Beta = None,
+    settings: Settings = None,
     problem: Annotated[
         str,
         typer.Option(help="two-layer, rosenbrock, quadratic, digits-logistic, digits-tanh."),
@@ -139,9 +151,9 @@ def sweep(
 
     sizes = None if h is None else check_step_sizes(parse_grid(h))
     end = None if until is None else float(parse_number(until, "--T"))
-    rule = _method(method, beta)
-    if beta is None and "beta" in rule.parameters:
-        rule = _method(method, "0.9")
+    from .arguments import read_method, with_numbers
+
+    rule = with_numbers(read_method(method, beta, settings or ()))
     from .report.progress import LateProgress
     from .study import convergence_study
 
@@ -282,22 +294,6 @@ def info(as_json: Json = False) -> None:
     rows = {**found, **{name: v or "not installed" for name, v in packages.items()}}
     rows["devices"] = ", ".join(found["devices"])
     _show("\n".join(f"{name:<14} {value}" for name, value in rows.items()))
-
-
-# -- reading arguments --------------------------------------------------------------------------
-
-
-def _method(name: str, beta: str | None) -> Method:
-    from .grid import parse_number
-    from .methods import method_named
-
-    value = None if beta is None else parse_number(beta, "--beta")
-    method = method_named(name)
-    if value is None:
-        return method
-    if "beta" not in method.parameters:
-        raise ModflowError(f"{method.label} has no momentum: leave out --beta")
-    return method.replace(beta=value)
 
 
 # -- output -------------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ up to h^(p-1) are right, then x^k - x̃(t_k) = h^p e(t_k) + O(h^(p+1)) with an e
 the next order (`integrate.Defect`). Given, for each step size, the measured error E, the predicted
 one P = h^p max‖e‖ and the remainder R = max‖x^k - x̃ - h^p e‖, the rule is
 
-* pass, if R shows the order p + 1 or R/P the order 1 (`convergence.estimate_order`; the features
-  of both that lie outside the asymptotic range may cancel in R/P), or if at the finest step R is
-  at most 2% of P, and R does not contradict the order p + 1;
 * fail, if over the finest three steps R/P does not fall as it does beside a right flow, in the end
-  like h: if it falls slower than h^(1/2) and R contradicts the order p + 1 as well, or if it grows
-  and is above 1/2 at the end;
-* inconclusive otherwise, as where R/P is still above 1/2 at the finest step.
+  like h: if it stops falling (slower than h^(1/2) twice) although R is ten times above rounding;
+  if it falls slower than h^(1/2) and R shows a lower order than p + 1; or if it grows and is above
+  1/2 at the end;
+* pass, if R/P is at most 1/2 at the finest step and R shows the order p + 1 or a higher one, or R/P
+  the order 1 (`convergence.estimate_order`; features of both outside the asymptotic range may
+  cancel in R/P); or if R is at most 2% of P there and does not show a lower order;
+* inconclusive otherwise.
 
 Sizes where rounding or the integrator could make a third of the error are set aside.
 """
@@ -26,13 +27,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .convergence import OrderEstimate, Verdict, estimate_order
+from .convergence import OrderEstimate, Verdict, estimate_order, pairwise_slopes
 from .posterior import Array
 
 CLOSE = 0.02
 """A remainder this small beside the prediction confirms it, whatever its order."""
 _ABOVE_UNCERTAINTY = 3.0
-_APART, _SLOW = 0.5, 0.5
+_APART, _SLOW, _CLEAR = 0.5, 0.5, 10.0
 _MIN_POINTS = 3
 
 
@@ -119,17 +120,20 @@ def _judge(
         return Verdict.INCONCLUSIVE, "too few step sizes to compare with the predicted error"
     last, rest = float(misfit[-1]), falls[0]
     seen = f"{last:.2g} of it is left over at the finest step"
-    slope = math.log(misfit[-3] / last) / math.log(h[-3] / h[-1]) if last > 0 else math.inf
-    if rest.verdict is Verdict.FAIL and slope < _SLOW:
+    before, fine = pairwise_slopes(h[-3:], misfit[-3:])
+    other = "the error is not the predicted one: "
+    excluded = rest.verdict is Verdict.FAIL
+    lower = excluded and rest.order < order + 1
+    if lower and (before + fine) / 2 < _SLOW:
         return Verdict.FAIL, (
-            f"the error is not the predicted one: what is left over falls as h^{rest.order:.2f}, "
-            f"and should as h^{order + 1:g}"
+            f"{other}what is left over falls as h^{rest.order:.2f}, and should as h^{order + 1:g}"
         )
-    if misfit[-1] >= misfit[-2] >= misfit[-3] and last > _APART:
-        return Verdict.FAIL, f"the error is not the predicted one: {seen}, and more at each finer"
-    known = any(estimate.verdict is Verdict.PASS for estimate in falls)
-    close = last + doubt[-1] <= CLOSE and rest.verdict is not Verdict.FAIL
-    if close or (known and last <= _APART):
+    if last > _CLEAR * doubt[-1] and max(before, fine) < _SLOW and last < _APART:
+        return Verdict.FAIL, f"{other}{seen}, and hardly less with finer steps"
+    if max(before, fine) <= 0 and last > _APART:
+        return Verdict.FAIL, f"{other}{seen}, and more with finer steps"
+    known = any(e.verdict is Verdict.PASS for e in falls) or (excluded and not lower)
+    if (known and last <= _APART) or (last + doubt[-1] <= CLOSE and not lower):
         return Verdict.PASS, f"the error is the predicted one: {seen}"
     return Verdict.INCONCLUSIVE, f"cannot tell whether the error is the predicted one: {seen}"
 

@@ -27,6 +27,7 @@ from .methods import Method
 from .potentials import ModifiedLoss, modified_loss
 from .series import BSeries, ClosedForm, ClosedFormRing, K, Tree, trees_up_to
 from .series.render import latex_sum
+from .structure import Structure, structure
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -154,6 +155,10 @@ class ModifiedEquation:
         """
         return modified_loss(dict(self.elements()), self._show)
 
+    def structure(self) -> Structure:
+        """Whether the field is a gradient, Hamiltonian, or even in h, and to which order."""
+        return structure(dict(self.elements()), self.order, self._show)
+
     # -- output -------------------------------------------------------------------------
 
     def latex(self, k: int | None = None, *, limit: bool = False) -> str:
@@ -184,6 +189,7 @@ class ModifiedEquation:
             "order": self.order,
             "normalisation": "HLW",
             **({} if k is None else {"k": int(k)}),
+            "structure": self.structure().to_dict(),
             "coefficients": [
                 {
                     "tree": list(tree.level_sequence),
