@@ -131,7 +131,9 @@ def test_derive_json(run: Run) -> None:
     outcome = run("derive", "heavy-ball", "--order", "3", "--json")
     assert (outcome.status, outcome.err) == (0, "")
     found = document(outcome)
-    assert set(found) == {"method", "parameters", "order", "normalisation", "coefficients"}
+    promised = {"method", "parameters", "order", "normalisation", "coefficients"}
+    assert set(found) == promised | {"structure"}
+    assert found["structure"]["gradient"]["witness"] == [[1, 2, 2], [1, 2, 3]]
     assert (found["method"], found["order"], found["normalisation"]) == ("heavy-ball", 3, "HLW")
     assert found["parameters"] == {"beta": "beta"}
     rows = found["coefficients"]
@@ -260,7 +262,8 @@ def test_sweep_text(run: Run) -> None:
     status, out, _ = run(*QUICK, "--order", "1")
     assert status == 0
     assert out.startswith("gradient-descent on quadratic: iterates against the piecewise flow")
-    assert "verdict         pass: observed order 1.00" in out
+    assert "order           pass: observed order 1.00" in out
+    assert out.rstrip().endswith("verdict         pass")
     assert not any(line != line.rstrip() for line in out.splitlines())
 
 
@@ -661,7 +664,7 @@ def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "_method", broken)
+    monkeypatch.setattr("modflow.arguments.read_method", broken)
     monkeypatch.setattr(sys, "argv", ["modflow", "derive", "heavy-ball"])
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(ZeroDivisionError):

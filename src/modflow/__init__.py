@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING, Any
 from .errors import ModflowError, NotABSeries, NotAGradient, UnknownNameError
 
 if TYPE_CHECKING:
+    from .batches import BatchField as BatchField
+    from .batches import BatchFlow as BatchFlow
+    from .batches import BatchSchedule as BatchSchedule
+    from .batches import batch_equations as batch_equations
+    from .batches import compare_batches as compare_batches
     from .convergence import OrderEstimate as OrderEstimate
     from .convergence import estimate_order as estimate_order
     from .flows import Flow as Flow
@@ -46,6 +51,13 @@ except PackageNotFoundError:  # run from a source tree that is not installed
     __version__ = "0+unknown"
 
 _HOMES = {
+    "batches": [
+        "BatchField",
+        "BatchFlow",
+        "BatchSchedule",
+        "batch_equations",
+        "compare_batches",
+    ],
     "convergence": ["OrderEstimate", "estimate_order"],
     "flows": ["Flow"],
     "methods": [

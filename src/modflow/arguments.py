@@ -28,7 +28,7 @@ def read_method(name: str, beta: str | None, settings: Sequence[str]) -> Method:
         if "beta" not in method.parameters:
             names = ", ".join(f"--set {name}=" for name in method.parameters)
             has = f"; it has {names}" if names and not _is_tableau(method) else ""
-            raise ModflowError(f"{method.label} has no momentum beta: leave out --beta{has}")
+            raise ModflowError(f"{method.label} has no momentum: leave out --beta{has}")
         if "beta" in values:
             raise ModflowError("--beta and --set beta= exclude each other")
         values["beta"] = parse_number(beta, "--beta")

@@ -20,7 +20,8 @@ import sympy
 
 from .errors import ModflowError, NotABSeries
 from .methods import Method
-from .series import BSeries, ClosedForm, ClosedFormRing, StepSize, Tree, VectorField, trees
+from .rule import SeriesRule, symbols_of
+from .series import BSeries, ClosedForm, ClosedFormRing, Tree, trees
 
 
 def step_map(method: Method, order: int) -> tuple[ClosedFormRing, BSeries]:
@@ -29,11 +30,11 @@ def step_map(method: Method, order: int) -> tuple[ClosedFormRing, BSeries]:
     Raises NotABSeries where the rule is no combination of x, its memory and values of f,
     ModflowError where its memory is not of a kind that has a closed form here.
     """
-    symbols = _symbols(method)
-    matrix = _memory_matrix(_Rule(method, ClosedFormRing(symbols)))
+    symbols = symbols_of(method)
+    matrix = _memory_matrix(SeriesRule(method, ClosedFormRing(symbols)))
     rates = _distinct([matrix[i][i] for i in range(len(matrix))])
     ring = ClosedFormRing(symbols, [rate.to_sympy() for rate in rates])
-    rule = _Rule(method, ring)
+    rule = SeriesRule(method, ring)
     linear = [[ring(entry) for entry in row] for row in matrix]
     schedule = _elimination_order(linear)
     start = rule.start(order)
@@ -67,8 +68,8 @@ def limit_map(method: Method, order: int) -> tuple[ClosedFormRing, BSeries]:
 
     Raises ModflowError where the memory has no limit, and as `step_map`.
     """
-    ring = ClosedFormRing(_symbols(method))
-    rule = _Rule(method, ring)
+    ring = ClosedFormRing(symbols_of(method))
+    rule = SeriesRule(method, ring)
     matrix = _memory_matrix(rule)
     _check_decay(method, matrix)
     slots = range(len(matrix))
@@ -88,8 +89,8 @@ def step_maps(method: Method, order: int, steps: int) -> list[BSeries]:
 
     The second route, for particular k: slower, but it needs nothing of the memory's kind.
     """
-    ring = ClosedFormRing(_symbols(method))
-    rule = _Rule(method, ring)
+    ring = ClosedFormRing(symbols_of(method))
+    rule = SeriesRule(method, ring)
     memory, maps = rule.start(order), []
     for _ in range(steps):
         step, memory = rule.step(memory, order)
@@ -97,74 +98,7 @@ def step_maps(method: Method, order: int, steps: int) -> list[BSeries]:
     return maps
 
 
-class _Rule:
-    """A method over a coefficient ring, its memory flattened into a list of series."""
-
-    def __init__(self, method: Method, ring: ClosedFormRing) -> None:
-        self.ring, self.label, self.method = ring, method.label, method.map(ring)
-        self.shape = self._begin(1)
-        # The weight of x in each part of the memory, and its power of h. A memory that
-        # starts from nothing shows its power when it is first filled.
-        first = self.start(1)
-        self.weights = [slot.empty for slot in first]
-        self.grades = [slot.grade for slot in first]
-        now = first
-        for _ in first:
-            _, now = self.step(now, 1)
-            for i, slot in enumerate(now):
-                self._check_slot(i, slot)
-
-    def _check_slot(self, i: int, slot: BSeries) -> None:
-        if slot.empty != self.weights[i]:
-            raise ModflowError(
-                f"in the memory of {self.label}, the weight of x changes with the step, from "
-                f"{self.weights[i]} to {slot.empty}: start the memory where that weight stays"
-            )
-        if self.grades[i] is None:
-            self.grades[i] = slot.grade
-        elif slot.grade not in (None, self.grades[i]):
-            raise NotABSeries(
-                f"the memory of {self.label} changes its power of h from step to step, from "
-                f"h^{self.grades[i]} to h^{slot.grade}"
-            )
-
-    def _begin(self, order: int) -> Any:
-        return self.method.begin(VectorField(), StepSize(), BSeries.identity(order))
-
-    def start(self, order: int) -> list[BSeries]:
-        """The memory before step 0."""
-        slots = _flatten(self._begin(order))
-        for slot in slots:
-            if not isinstance(slot, BSeries):
-                raise NotABSeries(
-                    f"{self.label} starts with the memory {slot!r}; make it from x^0, as in 0 * x"
-                )
-        return slots
-
-    def step(self, memory: Sequence[BSeries], order: int) -> tuple[BSeries, list[BSeries]]:
-        """A_k, and the memory after the step around the new point."""
-        given = _unflatten(self.shape, iter(memory))
-        result = self.method.step(VectorField(), StepSize(), BSeries.identity(order), given)
-        if not isinstance(result, tuple | list) or len(result) != 2:
-            raise NotABSeries(f"a step of {self.label} must return two things: x' and its memory")
-        point, new = result
-        slots = _flatten(new)
-        alike = _skeleton(new) == _skeleton(self.shape)
-        if not alike or not all(isinstance(slot, BSeries) for slot in slots):
-            raise NotABSeries(f"{self.label} returns a memory of another shape than it starts with")
-        if not isinstance(point, BSeries) or point.empty != 1 or point.grade != 0:
-            raise NotABSeries(f"a step of {self.label} is not x + O(h), so no flow can follow it")
-        return point, [slot.over(point) for slot in slots]
-
-    def memory(self, values: Sequence[dict[Tree, Any]], order: int) -> list[BSeries]:
-        """Memory series with these coefficients, in place of those at step k."""
-        return [
-            BSeries(value, order, empty=weight, grade=grade or 0)
-            for value, weight, grade in zip(values, self.weights, self.grades, strict=True)
-        ]
-
-
-def _memory_matrix(rule: _Rule) -> list[list[ClosedForm]]:
+def _memory_matrix(rule: SeriesRule) -> list[list[ClosedForm]]:
     """Λ with m_{k+1} = Λ m_k + ..., the same for every tree, read off the single vertex."""
     node, slots = Tree(), range(len(rule.weights))
 
@@ -226,44 +160,3 @@ def _distinct(rates: Sequence[ClosedForm]) -> list[ClosedForm]:
         if rate not in (0, 1) and rate not in found:
             found.append(rate)
     return found
-
-
-def _symbols(method: Method) -> list[sympy.Symbol]:
-    """The symbols of the parameters, in the order in which they first appear."""
-    found: dict[sympy.Symbol, None] = {}
-    for value in method.leaves.values():
-        if isinstance(value, sympy.Expr):
-            found |= dict.fromkeys(sorted(value.free_symbols, key=str))
-    return list(found)
-
-
-def _flatten(memory: Any) -> list[Any]:
-    if memory is None:
-        return []
-    if isinstance(memory, dict):
-        memory = [memory[key] for key in sorted(memory)]
-    if isinstance(memory, tuple | list):
-        return [slot for part in memory for slot in _flatten(part)]
-    return [memory]
-
-
-def _unflatten(shape: Any, slots: Any) -> Any:
-    if shape is None:
-        return None
-    if isinstance(shape, dict):
-        return {key: _unflatten(shape[key], slots) for key in sorted(shape)}
-    if isinstance(shape, tuple | list):
-        parts = [_unflatten(part, slots) for part in shape]
-        return type(shape)(*parts) if hasattr(shape, "_fields") else type(shape)(parts)
-    return next(slots)
-
-
-def _skeleton(memory: Any) -> Any:
-    """The memory's shape as a pytree, which may not change from step to step."""
-    if memory is None:
-        return None
-    if isinstance(memory, dict):
-        return dict, {key: _skeleton(part) for key, part in memory.items()}
-    if isinstance(memory, tuple | list):
-        return type(memory), [_skeleton(part) for part in memory]
-    return "vector"

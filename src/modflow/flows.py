@@ -253,17 +253,17 @@ class DifferentialPlan:
         weight = dict(zip(self.trees, weights, strict=True))
         known: dict[Tree, Vector] = {}
         for tree in self.inner:
-            known[tree] = _derivative(f, x, [known[child] for child in tree.children])
+            known[tree] = derivative_along(f, x, [known[child] for child in tree.children])
         if Tree() in weight and Tree() not in known:
             known[Tree()] = f(x)
         terms = [weight[tree] * value for tree, value in known.items() if tree in weight]
         for rest, found in self.groups:
             summed = reduce(Vector.__add__, [weight[t] * known[t.children[0]] for t in found])
-            terms.append(_derivative(f, x, [*(known[child] for child in rest), summed]))
+            terms.append(derivative_along(f, x, [*(known[child] for child in rest), summed]))
         return reduce(Vector.__add__, terms) if terms else 0 * x
 
 
-def _derivative(f: Field, x: Vector, directions: Sequence[Vector]) -> Vector:
+def derivative_along(f: Field, x: Vector, directions: Sequence[Vector]) -> Vector:
     """f^(m)(x) in these m directions, by nested forward derivatives."""
 
     def nested(along: Sequence[Vector]) -> Field:
@@ -337,13 +337,14 @@ class Flow:
         # Weights are float64 where x64 is enabled, and derivatives need one precision throughout.
         wide = jax.tree.map(lambda leaf: leaf.astype(jnp.result_type(leaf, *weights)), x)
         field = self.plan.evaluate(force(self.loss), Vector(wide), weights).tree
-        return jax.tree.map(_like, x, field)
+        return jax.tree.map(like, x, field)
 
     def __repr__(self) -> str:
         return f"Flow({self.equation!r}, derivatives={self.plan.derivatives})"
 
 
-def _like(x: Array, value: Array) -> Array:
+def like(x: Array, value: Array) -> Array:
+    """The value in the precision of x, where x is of floats."""
     return value.astype(x.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else value
 
 

@@ -26,7 +26,7 @@ from .grid import is_whole
 from .methods import Method
 from .potentials import ModifiedLoss, modified_loss
 from .series import BSeries, ClosedForm, ClosedFormRing, K, Tree, trees_up_to
-from .series.render import latex_sum
+from .series.render import latex_sum, with_floats
 from .structure import Structure, structure
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class ModifiedEquation:
 
     def _show(self, element: ClosedForm) -> sympy.Expr:
         value = element.to_sympy()
-        return _with_floats(value) if self.method.is_inexact else value
+        return with_floats(value) if self.method.is_inexact else value
 
     def __repr__(self) -> str:
         return f"ModifiedEquation({self.method!r}, order={self.order})"
@@ -226,12 +226,6 @@ def _step_number(k: Any) -> int:
     if not is_whole(k) or k < 0:
         raise ModflowError(f"a step number is a whole number from 0; got {k!r}")
     return int(k)
-
-
-def _with_floats(expr: sympy.Expr) -> sympy.Expr:
-    """Non-integer rationals as floats; integers, exponents among them, stay."""
-    fractions = [r for r in expr.atoms(sympy.Rational) if not r.is_Integer]
-    return expr.xreplace({r: sympy.Float(r, 15) for r in fractions})
 
 
 __all__ = ["K", "ModifiedEquation", "modified_equation"]

@@ -46,21 +46,26 @@ class ModifiedLoss:
         r"""The modified loss as a TeX formula, such as ``\hat E = E + ...``."""
         values = self.coefficients if not limit or self.limit is None else self.limit
         return r"\hat E = " + latex_sum(
-            (c, tree.order - 1, potential_latex(tree)) for tree, c in values.items()
+            (c, tree.order - 1, potential_latex(tree, subscripts=self._is_coloured))
+            for tree, c in values.items()
         )
+
+    @property
+    def _is_coloured(self) -> bool:
+        return any(any(tree.colours) for tree in self.coefficients)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
 
     def __str__(self) -> str:
         powers = {1: "", 2: "*h"}
-        terms = [
-            (f"({c})" if c.is_Add else f"{c}")
-            + powers.get(t.order, f"*h**{t.order - 1}")
-            + f"*{potential_text(t)}"
-            for t, c in self.coefficients.items()
-            if c != 0
-        ]
+        terms = []
+        for tree, c in self.coefficients.items():
+            if c != 0:
+                factor = "" if c == 1 else f"({c})" if c.is_Add else f"{c}"
+                power = powers.get(tree.order, f"*h**{tree.order - 1}")
+                name = potential_text(tree, subscripts=self._is_coloured)
+                terms.append(f"{factor}{power}*{name}".lstrip("*"))
         return " + ".join(terms) or "0"
 
 
@@ -92,25 +97,35 @@ def modified_loss(
     return ModifiedLoss({tree: show(c) for tree, c in elements.items()}, limit, elements)
 
 
-def potential_latex(tree: Tree) -> str:
-    r"""P(π) in TeX: ``E``, ``\|\nabla E\|^2``, and inner products of differentials beyond."""
+def potential_latex(tree: Tree, *, subscripts: bool | None = None) -> str:
+    r"""P(π) in TeX: ``E``, ``\|\nabla E\|^2``, and inner products of differentials beyond.
+
+    With several losses the colours become subscripts, also where all are 0 if so asked.
+    """
+    marked = any(tree.colours) if subscripts is None else subscripts
+    names = [rf"E_{{{c}}}" if marked else "E" for c in tree.colours]
     if tree.order == 1:
-        return "E"
+        return names[0]
     if tree.order == 2:
-        return r"\|\nabla E\|^2"
-    left, right = split(tree)
-    first, second = (part.differential(r"g") for part in (left, right))
+        if names[0] == names[1]:
+            return rf"\|\nabla {names[0]}\|^2"
+        return rf"\langle \nabla {names[0]}, \nabla {names[1]} \rangle"
+    first, second = (part.differential("g", subscripts=marked) for part in split(tree))
     return rf"\langle {first}, {second} \rangle_{{g=\nabla E}}"
 
 
-def potential_text(tree: Tree) -> str:
-    """P(π) in plain text."""
+def potential_text(tree: Tree, *, subscripts: bool | None = None) -> str:
+    """P(π) in plain text; colours as for `potential_latex`."""
+    marked = any(tree.colours) if subscripts is None else subscripts
+    names = [f"E_{c}" if marked else "E" for c in tree.colours]
     if tree.order == 1:
-        return "E"
+        return names[0]
     if tree.order == 2:
-        return "|grad E|^2"
-    left, right = split(tree)
-    return f"<{left.differential('g')}, {right.differential('g')}>"
+        if names[0] == names[1]:
+            return f"|grad {names[0]}|^2"
+        return f"<grad {names[0]}, grad {names[1]}>"
+    left, right = (part.differential("g", subscripts=marked) for part in split(tree))
+    return f"<{left}, {right}>"
 
 
 def split(tree: Tree) -> tuple[Tree, Tree]:

@@ -236,7 +236,7 @@ class BSeries(Mapping[Tree, Scalar]):
     def apply(self, inner: BSeries) -> BSeries:
         """self∘inner for inner(∅) = 1: HLW Theorem III.1.10, (self∘inner)(τ) =
         self(∅) inner(τ) + Σ self(trunk) inner(forest cut off)."""
-        _need_map(inner, "inner")
+        need_map(inner, "inner")
         order = min(self.order, inner.order)
         result = {}
         for tree in _support(self, inner, order=order):
@@ -252,7 +252,7 @@ class BSeries(Mapping[Tree, Scalar]):
 
     def over(self, inner: BSeries) -> BSeries:
         """self∘inner⁻¹, by solving (result)∘inner = self tree by tree, shortest first."""
-        _need_map(inner, "inner")
+        need_map(inner, "inner")
         order = min(self.order, inner.order)
         result: dict[Tree, Scalar] = {}
         for tree in _support(self, inner, order=order):
@@ -287,13 +287,13 @@ class BSeries(Mapping[Tree, Scalar]):
     def exp(self) -> BSeries:
         """The time-h flow of the vector field b = self: HLW Lemma IX.9.1,
         a(τ) = Σ_{j≥1} (1/j!) (∂_b^{j-1} b)(τ)."""
-        _need_field(self)
+        need_field(self)
         return _exp_or_log(self, invert=False)
 
     def log(self) -> BSeries:
         """The vector field whose time-h flow is self: the modified equation of a one-step
         map, by the recursion of HLW IX.9 for b(τ) in a(τ) = Σ (1/j!) (∂_b^{j-1} b)(τ)."""
-        _need_map(self, "the map's")
+        need_map(self, "the map's")
         return _exp_or_log(self, invert=True)
 
 
@@ -364,7 +364,8 @@ def _exp_or_log(given: BSeries, *, invert: bool) -> BSeries:
     return BSeries(flow, given.order, empty=1)
 
 
-def _need_map(series: BSeries, whose: str) -> None:
+def need_map(series: BSeries, whose: str) -> None:
+    """Raise NotABSeries unless the series is that of a map x + O(h)."""
     if series.empty != 1 or series.grade != 0:
         raise NotABSeries(
             f"{whose} coefficient on the empty tree must be 1 (a map x + O(h)); it is "
@@ -372,7 +373,8 @@ def _need_map(series: BSeries, whose: str) -> None:
         )
 
 
-def _need_field(series: BSeries) -> None:
+def need_field(series: BSeries) -> None:
+    """Raise NotABSeries unless the series is that of a vector field."""
     if series.empty != 0 or series.grade not in (0, None):
         raise NotABSeries("a vector field has the coefficient 0 on the empty tree")
 

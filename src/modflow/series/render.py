@@ -123,3 +123,9 @@ def latex_sum(terms: Iterable[tuple[sympy.Expr, int, str]]) -> str:
         separator = r"\,"
         shown += f" {sign} {separator.join(filter(None, factors))}"
     return " ".join(shown.split()) or "0"
+
+
+def with_floats(expr: sympy.Expr) -> sympy.Expr:
+    """Non-integer rationals as floats; integers, exponents among them, stay."""
+    fractions = [r for r in expr.atoms(sympy.Rational) if not r.is_Integer]
+    return expr.xreplace({r: sympy.Float(r, 15) for r in fractions})

@@ -187,12 +187,13 @@ class Tree:
             return "•" + mark
         return "[" + ",".join(child.bracket for child in self.children) + "]" + mark
 
-    def differential(self, symbol: str = "f") -> str:
+    def differential(self, symbol: str = "f", *, subscripts: bool | None = None) -> str:
         """The elementary differential F(τ) in TeX, such as ``f''(f,f'f)``.
 
-        Where a vertex has another colour than 0, colours become subscripts of the symbol.
+        Colours become subscripts of the symbol if so asked, by default where one is not 0.
         """
-        return self._differential(symbol, subscripts=any(self.colours))
+        marked = any(self.colours) if subscripts is None else subscripts
+        return self._differential(symbol, subscripts=marked)
 
     def _differential(self, symbol: str, *, subscripts: bool) -> str:
         name = f"{symbol}_{{{self.colour}}}" if subscripts else symbol

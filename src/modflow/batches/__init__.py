@@ -1,0 +1,44 @@
+"""Several losses: update rules whose step k uses the loss of its own batch j(k).
+
+`equations` has the exact coefficients of the flow for a given sequence of batches, `flow` the
+same recursion in JAX, `schedules` the sequences, `compare` iterates and flow side by side.
+Names are loaded on first use: the exact part needs no JAX.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .compare import BatchComparison as BatchComparison
+    from .compare import compare_batches as compare_batches
+    from .compare import compare_flow as compare_flow
+    from .equations import BatchField as BatchField
+    from .equations import batch_equations as batch_equations
+    from .flow import BatchFlow as BatchFlow
+    from .schedules import BatchSchedule as BatchSchedule
+
+_HOME = {
+    "BatchComparison": "compare",
+    "BatchField": "equations",
+    "BatchFlow": "flow",
+    "BatchSchedule": "schedules",
+    "batch_equations": "equations",
+    "compare_batches": "compare",
+    "compare_flow": "compare",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'modflow.batches' has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
