@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from ..errors import ModflowError
+from ..grid import is_whole
+from .formula import Formula
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,8 @@ class Problem:
     `coarsest` its largest default step, both in units of the *effective* step h/(1-β): the
     same figures serve every momentum. None has them chosen from the curvature at the start.
     `sizes` is how many step sizes a study has by default, each half of the one before.
+    `formula` is the same loss in symbols, where it has one: arithmetic in more digits than
+    float64's needs it. `from_formula` makes both from one text.
     """
 
     loss: Callable[..., Any]
@@ -40,6 +44,36 @@ class Problem:
     coarsest: float | None = None
     sizes: int = 9
     source: str = ""
+    formula: Formula | None = None
+
+    @classmethod
+    def from_formula(
+        cls,
+        expression: Any,
+        start: Mapping[str, Any],
+        *,
+        name: str = "custom",
+        horizon: float | None = None,
+        coarsest: float | None = None,
+        sizes: int = 9,
+        source: str = "",
+    ) -> Problem:
+        """The loss in a formula, such as ``"(0.6 - x*y)^2 / 2"`` from ``{"x": 2.8, "y": 3.4}``.
+
+        The parameters are an array of shape (n,) of the variables, in the order of `start`. See
+        `Formula.of` for what a formula may contain, and for what raises ModflowError.
+        """
+        formula = Formula.of(expression, start)
+        return cls(
+            formula.loss(),
+            np.array([float(value) for value in formula.start]),
+            name=name,
+            horizon=horizon,
+            coarsest=coarsest,
+            sizes=sizes,
+            source=source,
+            formula=formula,
+        )
 
     def __post_init__(self) -> None:
         if not callable(self.loss):
@@ -80,6 +114,27 @@ class Problem:
     def data_arrays(self) -> PyTree[Array]:
         """The data as arrays, of their own precision (float32 where x64 is not enabled)."""
         return jax.tree.map(jnp.asarray, self.data)
+
+    def split(self, count: int) -> Problem:
+        """The same loss on so many equal parts of the data, along the first axis of its arrays.
+
+        For a loss that is a mean over samples, as that of the digits. Samples that are left over
+        at the end are left out. Raises ModflowError where there are no data, or too few.
+        """
+        leaves = jax.tree.leaves(self.data)
+        sizes = {int(np.shape(leaf)[0]) if np.ndim(leaf) else 0 for leaf in leaves}
+        if len(sizes) != 1:
+            raise ModflowError(f"{self.name} has no samples that could make up batches")
+        (size,) = sizes
+        if not is_whole(count) or not 1 <= count <= size:
+            raise ModflowError(f"{self.name} has {size} samples: no {count!r} batches of them")
+        each = size // int(count)
+
+        def parts(leaf: Any) -> Any:
+            return np.reshape(leaf[: each * count], (count, each, *np.shape(leaf)[1:]))
+
+        data = jax.tree.map(lambda leaf: parts(np.asarray(leaf)), self.data)
+        return replace(self, data=data, name=f"{self.name} in {count} batches")
 
     @property
     def dimension(self) -> int:

@@ -7,7 +7,9 @@ from functools import cache
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..series.exact import exact_number
 from ._base import Problem
+from .formula import Formula
 
 
 @cache
@@ -29,6 +31,9 @@ def two_layer(x: float = 1.0, y: float = 0.6) -> Problem:
         coarsest=2.0**-5,
         sizes=11,
         source="Ghosh et al. 2023, section 4.1",
+        formula=Formula.of(
+            f"({exact_number(y)} - w1*w2*({exact_number(x)}))^2 / 2", {"w1": 2.8, "w2": 3.4}
+        ),
     )
 
 
@@ -50,4 +55,5 @@ def rosenbrock() -> Problem:
         horizon=2.0**-4,
         coarsest=2.0**-12,
         source="Rosenbrock 1960",
+        formula=Formula.of("(1 - x)^2 + 100*(y - x^2)^2", {"x": -1.2, "y": 1}),
     )

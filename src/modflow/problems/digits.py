@@ -97,5 +97,6 @@ def tanh_network(samples: int = SAMPLES, hidden: int = 16) -> Problem:
         data=load(samples),
         horizon=4.0,
         coarsest=0.25,
+        sizes=10,
         source=SOURCE,
     )

@@ -9,15 +9,19 @@ integrator: it is the oracle that the numerical route is tested against.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
 import numpy as np
+import sympy
 from jaxtyping import Array, Float
 
 from ..errors import ModflowError
 from ..methods import Method
+from ..series.exact import exact_number
 from ._base import Problem
+from .formula import Formula
 
 EIGENVALUES = (1.0, 2.0, 5.0)
 
@@ -32,6 +36,10 @@ def quadratic(eigenvalues: tuple[float, ...] = EIGENVALUES) -> Problem:
     def loss(x: Float[Array, " n"]) -> Float[Array, ""]:
         return 0.5 * (x * x) @ curvature
 
+    symbols = tuple(sympy.Symbol(f"x{i}") for i in range(1, len(curvature) + 1))
+    terms = [
+        sympy.Rational(exact_number(c)) * x**2 for c, x in zip(curvature, symbols, strict=True)
+    ]
     return Problem(
         loss,
         np.ones(len(curvature)),
@@ -40,6 +48,7 @@ def quadratic(eigenvalues: tuple[float, ...] = EIGENVALUES) -> Problem:
         coarsest=2.0**-5,
         sizes=11,
         source="closed form",
+        formula=Formula(sympy.Add(*terms) / 2, symbols, (Fraction(1),) * len(symbols)),
     )
 
 
