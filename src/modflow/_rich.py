@@ -2,53 +2,116 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+import sympy
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from .errors import NotAGradient
+from ._tables import formula, plain
+from .errors import ModflowError, NotAGradient
 from .potentials import ModifiedLoss, potential_text
 from .series import Tree
 
 if TYPE_CHECKING:
     from .modified import ModifiedEquation
 
+MAX_LENGTH = 1000
+"""Formulas for any k that are longer are left out."""
+MAX_LENGTH_FROM_ORDER_4 = 120
 
-def equation_view(equation: ModifiedEquation, k: int | None = None) -> RenderableType:
-    """A table of trees with the coefficients that are short, and the long ones below it."""
-    limit = equation._limit_or_none
-    step = equation.coefficients if k is None else equation.at(k)
-    varies = limit is None or any(step[tree] != limit[tree] for tree in step)
-    steady = step if limit is None or not varies else limit
-    table = Table(box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False)
-    table.add_column("tree", no_wrap=True)
-    table.add_column("F(τ)", no_wrap=True)
-    table.add_column("times", justify="right")
-    table.add_column("σ", justify="right")
-    table.add_column("b(τ)" + (" for k → ∞" if varies and limit is not None else ""))
-    for tree, b in steady.items():
-        power = {1: "1", 2: "h"}.get(tree.order, f"h^{tree.order - 1}")
-        cells = (Text(tree.picture), plain(tree), power, str(tree.symmetry), Text(str(b)))
-        table.add_row(*cells, end_section=True)
+
+def equation_view(
+    equation: ModifiedEquation, k: int | None = None, *, limit: bool = False
+) -> RenderableType:
+    """A table of trees with the coefficients for k → ∞, and those of finite k below it.
+
+    With a step k these are the coefficients of that step, else the formulas for any k, except
+    long ones: of those only the number is shown. Where there is no limit, the table has the
+    coefficients of finite k. With `limit` there is nothing below the table on finite k, and
+    ModflowError is raised where there is no limit.
+    """
+    elements = dict(equation.elements())
+    try:
+        limits = {tree: b.limit() for tree, b in elements.items()}
+    except ModflowError:  # a coefficient grows with k, or oscillates
+        if limit:
+            raise
+        limits = None
+    steady = {tree: equation._show(b) for tree, b in (limits or {}).items()}
+    step: dict[Tree, sympy.Expr | None]
+    if limit:
+        step, varies = {}, True
+    elif k is not None:
+        step = dict(equation.at(k))
+        varies = limits is None or step != steady
+    else:
+        varies = limits is None or any(b != limits[tree] for tree, b in elements.items())
+        most = (MAX_LENGTH, MAX_LENGTH_FROM_ORDER_4)
+        step = {t: formula(equation, b, most[t.order > 3]) for t, b in elements.items() if varies}
+    at = "k" if k is None else str(k)
+    heading = f"b_{at}(τ)" if limits is None else "b(τ) for k → ∞" if varies else "b(τ)"
     parts: list[RenderableType] = [
         Text("x' = Σ h^(|τ|-1) / σ(τ) · b(τ) · F(τ)(x),  f = -∇E,  trees with the root below"),
-        table,
+        _table(steady or step, heading),
     ]
-    if varies and limit is not None:
-        at = "k" if k is None else str(k)
+    if varies and limits is not None and not limit:
         parts.append(Text(f"at step {at}, on [t_{at}, t_{at}+h]:"))
-        parts += [Text(f"  b_{at}({plain(tree)}) = {b}") for tree, b in step.items()]
+        shown = ((tree, b) for tree, b in step.items() if b is not None)
+        parts += [Text(f"  b_{at}({plain(tree)}) = {b}") for tree, b in shown]
+    left_out = sum(b is None for b in step.values())
+    if left_out:
+        parts.append(
+            Text(
+                f"  {left_out} longer ones are left out: --step K has those of one step, --json "
+                "and `equation.coefficients` all"
+            )
+        )
     parts.append(Text(_loss_line(equation)))
     return Group(*parts)
 
 
-def plain(tree: Tree) -> str:
-    """The elementary differential without TeX: f''(f,f'f), f^(4)(f,f,f,f)."""
-    return re.sub(r"\{(.*?)\}", r"\1", tree.differential())
+def _table(coefficients: dict[Tree, sympy.Expr | None], heading: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False)
+    table.add_column("tree", no_wrap=True)
+    table.add_column("F(τ)", no_wrap=True)
+    table.add_column("times", justify="right", no_wrap=True)
+    table.add_column("σ", justify="right", no_wrap=True)
+    table.add_column(heading)
+    for tree, b in coefficients.items():
+        power = {1: "1", 2: "h"}.get(tree.order, f"h^{tree.order - 1}")
+        value = _Formula("…" if b is None else str(b))
+        cells = (Text(tree.picture), plain(tree), power, str(tree.symmetry), value)
+        table.add_row(*cells, end_section=True)
+    return table
+
+
+class _Formula:
+    """A formula on as many lines as it needs, broken at the signs of its outermost sums."""
+
+    def __init__(self, text: str) -> None:
+        depth, self._parts = 0, [""]
+        for i, c in enumerate(text):
+            depth += {"(": 1, ")": -1}.get(c, 0)
+            if depth <= 1 and text[i : i + 3] in (" + ", " - "):
+                self._parts.append("")
+            self._parts[-1] += c
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        widest = max(len(part.strip()) for part in self._parts)
+        return Measurement(min(widest, 24), len("".join(self._parts)))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = [""]
+        for part in self._parts:
+            if len(lines[-1] + part) > options.max_width and lines[-1]:
+                lines.append("")
+                part = part.lstrip()
+            lines[-1] += part
+        yield Text("\n".join(lines), overflow="fold")
 
 
 def _loss_line(equation: ModifiedEquation) -> str:

@@ -206,6 +206,24 @@ class ModifiedEquation:
         """`to_dict` as JSON text."""
         return json.dumps(self.to_dict(k), indent=2, ensure_ascii=False)
 
+    def to_python(self, k: int | None = None, *, limit: bool = False) -> str:
+        """The field as a Python module of its own that needs JAX alone: see `export`."""
+        from .export import python_source
+
+        return python_source(self, limit=limit, k=k)
+
+    def to_html(self, *, limit: bool = False) -> str:
+        """A page with the table of trees, their pictures and coefficients; no scripts."""
+        from .export import html_page
+
+        return html_page(self, limit=limit)
+
+    def to_latex_table(self, *, limit: bool = False) -> str:
+        """The same table for LaTeX, as a longtable with trees drawn by TikZ."""
+        from .export import latex_table
+
+        return latex_table(self, limit=limit)
+
     @property
     def _limit_or_none(self) -> dict[Tree, sympy.Expr] | None:
         try:

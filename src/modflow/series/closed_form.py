@@ -175,7 +175,11 @@ class ClosedFormRing:
 
         Factors are signed so that their term of lowest degree is positive: 1-β, not β-1.
         """
-        content, pairs = polynomial.factor()
+        try:
+            content, pairs = polynomial.factor()
+        except OverflowError:  # python-flint sorts factors by coefficients that fit an int
+            content = polynomial.content()
+            pairs = [(polynomial / self._context.constant(content), 1)]
         content, exponents = int(content), {}
         for factor, e in pairs:
             terms = factor.to_dict()
