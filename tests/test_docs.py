@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/tour.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/tour.md", "docs/methods.md"])
 def test_python_blocks_run_and_print_what_stands_below(name):
     namespace, printed = {}, None
     for language, text in BLOCK.findall((ROOT / name).read_text()):

@@ -1,5 +1,6 @@
 """Convergence studies end to end, and wrong flows that they must not pass."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import jax.numpy as jnp
@@ -100,7 +101,9 @@ def test_orders_one_to_four_on_the_two_layer_model(beta, order):
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_orders_one_to_three_on_real_digits(order):
     # The small version; the problems as they stand are in the slow test below.
-    study = mf.convergence_study(mf.HeavyBall(0.5), digits.tanh_network(32, 4), order)
+    study = mf.convergence_study(
+        mf.HeavyBall(0.5), replace(digits.tanh_network(32, 4), sizes=8), order
+    )
     assert study.verdict == "pass", study.reason
 
 
@@ -263,3 +266,57 @@ def test_bad_requests_are_refused(arguments, message):
     with pytest.raises(mf.ModflowError, match=message) as error:
         mf.convergence_study(**given)
     assert "\n" not in str(error.value)
+
+
+# -- several losses ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sampling", ["cyclic", "shuffled"])
+def test_batches_have_flows_of_the_order_too(sampling):
+    problem = digits.tanh_network(32, 4).split(4)
+    schedule = mf.BatchSchedule(sampling, 4, seed=3)
+    study = mf.convergence_study(mf.HeavyBall(0.5), problem, 2, batches=schedule)
+    assert study.verdict == "pass", study.reason
+    assert study.comparison is None
+    assert study.to_dict()["batches"] == {"kind": sampling, "count": 4, "seed": 3}
+
+
+def test_the_full_batch_flow_does_not_follow_the_iterates_with_batches():
+    # A flow of the mean loss is another one: its distance to the iterates is of order 1.
+    problem = digits.tanh_network(32, 4)
+    schedule = mf.BatchSchedule("cyclic", 4)
+    with study_module.jax.enable_x64(True):
+        errors = []
+        for h in (2.0**-7, 2.0**-8):
+            run = mf.compare_batches(
+                mf.HeavyBall(0.5), problem.split(4), 2, schedule, h, round(1 / h)
+            )
+            full = study_module.coefficient_table(
+                mf.modified_equation(mf.HeavyBall(0.5), 2), 1 << 12
+            )
+            pair = study_module.SideBySide(mf.HeavyBall(0.5), problem, full, "dopri8")
+            mean = pair.run(h, round(1 / h))
+            gap = study_module.jax.tree.leaves(
+                study_module.jax.tree.map(lambda a, b: np.sum((a - b) ** 2), run.iterate, mean.flow)
+            )
+            errors.append((run.error, float(np.sqrt(sum(gap)))))
+    assert errors[1][0] < 0.3 * errors[0][0]
+    assert errors[1][1] > 0.4 * errors[0][1]
+    assert errors[1][1] > 20 * errors[1][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"flow": "limit"}, "piecewise flows only"),
+        ({"local": True}, "no local studies"),
+        ({"problem": "two-layer"}, "no samples"),
+        ({"problem": digits.tanh_network(32, 4)}, "for 4 batches and there are 32"),
+    ],
+)
+def test_studies_with_batches_refuse(arguments, message):
+    given = {"problem": digits.tanh_network(32, 4).split(4), **arguments}
+    with pytest.raises(mf.ModflowError, match=message):
+        mf.convergence_study(
+            mf.HeavyBall(0.5), order=1, batches=mf.BatchSchedule("cyclic", 4), **given
+        )

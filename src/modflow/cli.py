@@ -80,14 +80,31 @@ def derive(
     ] = False,
     as_json: Json = False,
     as_latex: Annotated[bool, typer.Option("--latex", help="The equation in TeX.")] = False,
+    as_python: Annotated[
+        bool, typer.Option("--python", help="The field as a Python module that needs JAX alone.")
+    ] = False,
+    table: Annotated[
+        Path | None, typer.Option(help="Write the table of trees to this .html or .tex file.")
+    ] = None,
 ) -> None:
     """Derive the modified equation of a method, exactly.
 
     Expressions in JSON are for sympy.sympify(text, {"beta": Symbol("beta")}): to SymPy alone,
     beta is a function.
     """
-    if as_json and as_latex:
-        raise ModflowError("--json and --latex exclude each other")
+    asked = [
+        name for name, on in (("json", as_json), ("latex", as_latex), ("python", as_python)) if on
+    ]
+    if len(asked) > 1:
+        raise ModflowError(" and ".join(f"--{name}" for name in asked) + " exclude each other")
+    if table is not None:
+        from .report.files import check_writable
+
+        if table.suffix not in (".html", ".tex"):
+            raise ModflowError(f"{table}: a table of trees is an .html or a .tex file")
+        if step is not None:
+            raise ModflowError("a table of trees is for all k: leave out --step")
+        check_writable(table)
     if limit and step is not None:
         raise ModflowError("--limit and --step exclude each other")
     if step is not None and not 0 <= step <= MAX_STEP:
@@ -104,14 +121,25 @@ def derive(
             shown: str | RenderableType = equation.to_json(step)
         elif as_latex:
             shown = equation.latex(step)
+        elif as_python:
+            shown = equation.to_python(step, limit=limit)
         else:
             from rich.console import Group
 
             from ._rich import equation_view
 
             title = f"{equation.method}, order {order}"
-            shown = Group(title, equation_view(equation, step))
-    _show(shown)
+            shown = Group(title, equation_view(equation, step, limit=limit))
+        page = ""
+        if table is not None:
+            html = table.suffix == ".html"
+            page = (equation.to_html if html else equation.to_latex_table)(limit=limit)
+    jobs = [lambda: _show(shown)]
+    if table is not None:
+        from .report.files import write_atomically
+
+        jobs.append(lambda: write_atomically(table, page.encode()))
+    _do_all(jobs)
 
 
 @app.command()
@@ -131,6 +159,17 @@ def sweep(
         str | None, typer.Option("--h", help="Step sizes: 2^-5:2^-11 or 0.1,0.05,0.025.")
     ] = None,
     until: Annotated[str | None, typer.Option("--T", help="Compare up to this time.")] = None,
+    digits: Annotated[
+        int | None,
+        typer.Option(help="Decimal digits, for problems given by a formula; default: float64."),
+    ] = None,
+    batches: Annotated[
+        int | None, typer.Option(help="Split the data into so many batches, one a step.")
+    ] = None,
+    sampling: Annotated[
+        str, typer.Option(help="Order of the batches: cyclic, shuffled, independent.")
+    ] = "cyclic",
+    seed: Annotated[int, typer.Option(help="Seed of the order of the batches.")] = 0,
     as_json: Json = False,
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a .pdf, .png or .svg figure.")] = None,
@@ -154,12 +193,24 @@ def sweep(
     from .arguments import read_method, with_numbers
 
     rule = with_numbers(read_method(method, beta, settings or ()))
+    from .batches import BatchSchedule
     from .report.progress import LateProgress
     from .study import convergence_study
 
+    schedule = None if batches is None else BatchSchedule(sampling, batches, seed)
     _interrupt.listen()
     with LateProgress("compiling", steady=True) as progress:
-        study = convergence_study(rule, problem, order, sizes, end, flow=flow, progress=progress)
+        study = convergence_study(
+            rule,
+            problem,
+            order,
+            sizes,
+            end,
+            flow=flow,
+            batches=schedule,
+            digits=digits,
+            progress=progress,
+        )
     _report_study(study, as_json, csv, plot)
     raise typer.Exit(_BY_VERDICT["inconclusive" if study.interrupted else study.verdict])
 

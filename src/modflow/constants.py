@@ -11,7 +11,8 @@ one P = h^p max‖e‖ and the remainder R = max‖x^k - x̃ - h^p e‖, the rul
   1/2 at the end;
 * pass, if R/P is at most 1/2 at the finest step and R shows the order p + 1 or a higher one, or R/P
   the order 1 (`convergence.estimate_order`; features of both outside the asymptotic range may
-  cancel in R/P); or if R is at most 2% of P there and does not show a lower order;
+  cancel in R/P); or if R does not show a lower order and there is at most 2% of P, or at most 5%
+  with slopes of R/P between 3/4 and 5/4 over the finest two steps;
 * inconclusive otherwise.
 
 Sizes where rounding or the integrator could make a third of the error are set aside.
@@ -32,6 +33,9 @@ from .posterior import Array
 
 CLOSE = 0.02
 """A remainder this small beside the prediction confirms it, whatever its order."""
+CLOSE_AND_FALLING = 0.05
+"""So does one that falls like h."""
+_CELL = 0.25
 _ABOVE_UNCERTAINTY = 3.0
 _APART, _SLOW, _CLEAR = 0.5, 0.5, 10.0
 _MIN_POINTS = 3
@@ -132,8 +136,10 @@ def _judge(
         return Verdict.FAIL, f"{other}{seen}, and hardly less with finer steps"
     if max(before, fine) <= 0 and last > _APART:
         return Verdict.FAIL, f"{other}{seen}, and more with finer steps"
+    like_h = max(abs(before - 1), abs(fine - 1)) <= _CELL
+    close = CLOSE if not like_h else CLOSE_AND_FALLING
     known = any(e.verdict is Verdict.PASS for e in falls) or (excluded and not lower)
-    if (known and last <= _APART) or (last + doubt[-1] <= CLOSE and not lower):
+    if (known and last <= _APART) or (last + doubt[-1] <= close and not lower):
         return Verdict.PASS, f"the error is the predicted one: {seen}"
     return Verdict.INCONCLUSIVE, f"cannot tell whether the error is the predicted one: {seen}"
 

@@ -1,4 +1,4 @@
-"""The runs of a study over its step sizes, and the integrator's share in their errors."""
+"""The runs of a study over its step sizes, and what their errors do not owe to the flow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from .batches import BatchSideBySide
 from .integrate import Comparison, SideBySide
+from .precise import PreciseComparison, PreciseSideBySide
 from .vectors import distance
 
 FAR_BELOW = 1e-2
@@ -24,7 +26,9 @@ Progress = Callable[[str, float], None]
 class Runs:
     """Collects one comparison a step size, with evidence on the integrator."""
 
-    def __init__(self, pair: SideBySide, progress: Progress | None, total: int) -> None:
+    def __init__(
+        self, pair: SideBySide | BatchSideBySide, progress: Progress | None, total: int
+    ) -> None:
         self.pair = pair
         self.kept: dict[float, Comparison] = {}
         self.excluded: dict[float, str] = {}
@@ -33,12 +37,7 @@ class Runs:
 
     def add_all(self, grid: Iterable[tuple[float, int]]) -> bool:
         """Run every (step size, number of steps); False where Ctrl-C ended it early."""
-        try:
-            for h, steps in grid:
-                self.add(h, steps)
-        except KeyboardInterrupt:
-            return False
-        return True
+        return _until_interrupted(self.add, grid)
 
     def add(self, h: float, steps: int) -> None:
         """Run one step size, with the integrator as fine as it has to be."""
@@ -47,9 +46,7 @@ class Runs:
             run = self._checked(self._run(h, steps, 2 * run.substeps))
         self._done += steps
         if run.diverged is not None:
-            which, k = run.diverged
-            what = "the iterates diverge" if which == "iterates" else "the flow diverges"
-            self.excluded[h] = f"{what} at step {k} (h = {h:g})"
+            self.excluded[h] = _divergence(run.diverged, h)
         elif self.error_of(run) > FAR_BELOW * run.error + self.rounding(run):
             self.excluded[h] = (
                 f"the flow cannot be integrated accurately enough: {self.error_of(run):.1e} "
@@ -94,3 +91,58 @@ class Runs:
         """What rounding alone may have done to iterates and flow: half an ulp a step, in a
         random walk (Henrici's model of rounding in the solution of ODEs)."""
         return float(np.finfo(float).eps) * run.scale * math.sqrt(run.steps)
+
+
+class PreciseRuns:
+    """The same for arithmetic in many digits, whose runs bound their own errors."""
+
+    amplification = 1.0
+
+    def __init__(self, pair: PreciseSideBySide, progress: Progress | None, total: int) -> None:
+        self.pair = pair
+        self.kept: dict[float, PreciseComparison] = {}
+        self.excluded: dict[float, str] = {}
+        self._progress, self._total, self._done = progress, max(1, total), 0
+
+    def add_all(self, grid: Iterable[tuple[float, int]]) -> bool:
+        """Run every (step size, number of steps); False where Ctrl-C ended it early."""
+        return _until_interrupted(self._add, grid)
+
+    def _add(self, h: float, steps: int) -> None:
+        def report(k: int) -> None:
+            if self._progress is not None:
+                self._progress(f"h = {h:.3g}", (self._done + k) / self._total)
+
+        run = self.pair.run(h, steps, report)
+        self._done += steps
+        if run.diverged is not None:
+            self.excluded[h] = _divergence(run.diverged, h)
+        else:
+            self.kept[h] = run
+
+    @staticmethod
+    def error_of(run: PreciseComparison) -> float:
+        """A bound for the integrator's share of the error."""
+        return run.integrator
+
+    @staticmethod
+    def rounding(run: PreciseComparison) -> float:
+        """A bound for what rounding may have done to iterates and flow."""
+        return run.rounding
+
+
+def _until_interrupted(
+    add: Callable[[float, int], None], grid: Iterable[tuple[float, int]]
+) -> bool:
+    try:
+        for h, steps in grid:
+            add(h, steps)
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+def _divergence(diverged: tuple[str, int], h: float) -> str:
+    which, k = diverged
+    what = "the iterates diverge" if which == "iterates" else "the flow diverges"
+    return f"{what} at step {k} (h = {h:g})"

@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import jax
 import sympy
 
 from . import defects
+from .batches import BatchSchedule, BatchSideBySide
+from .batches.losses import averaged
 from .constants import ConstantEstimate, estimate_constant
 from .convergence import OrderEstimate, Verdict, estimate_order
 from .defects import Claim, leading_constant
@@ -33,13 +35,15 @@ from .flows import coefficient_table
 from .grid import MIN_SIZES, is_whole
 from .integrate import SOLVERS, Comparison, SideBySide
 from .methods import Method
-from .modified import ModifiedEquation
+from .modified import ModifiedEquation, modified_equation
+from .precise import PreciseComparison, PreciseSideBySide
 from .problems import Problem, problem_named
-from .runs import Progress, Runs
+from .runs import PreciseRuns, Progress, Runs
 from .series.exact import exact_number
 from .sizes import grid_and_time, step_count
 
 FLOWS = ("piecewise", "limit")
+TAYLOR = "taylor"
 _LEADING_STEPS = 512
 
 
@@ -60,11 +64,15 @@ class ConvergenceStudy:
     local: bool
     """Whether errors are those of one step from the same point; a flow of order p then has
     local order p + 1."""
+    batches: BatchSchedule | None
+    """The order of the batches; None where there is one loss."""
+    digits: int | None
+    """Decimal digits of the arithmetic; None for float64."""
     T: float
     """The time up to which iterates and flow are compared; NaN for a local study."""
     step_sizes: tuple[float, ...]
     errors: tuple[float, ...]
-    runs: tuple[Comparison | None, ...]
+    runs: tuple[Comparison | PreciseComparison | None, ...]
     solver: str
     integrator_errors: tuple[float, ...]
     """Bounds for the integrator's share of each error (see the module's text)."""
@@ -137,6 +145,8 @@ class ConvergenceStudy:
             "order": self.order,
             "claimed_order": self.claimed,
             "local": self.local,
+            "batches": None if self.batches is None else asdict(self.batches),
+            "digits": self.digits,
             "T": plain(self.T),
             "step_sizes": list(self.step_sizes),
             "errors": [plain(e) for e in self.errors],
@@ -172,6 +182,8 @@ def convergence_study(
     *,
     flow: str | ModifiedEquation = "piecewise",
     local: bool = False,
+    batches: BatchSchedule | None = None,
+    digits: int | None = None,
     check_constant: bool = True,
     solver: str | None = None,
     progress: Progress | None = None,
@@ -189,12 +201,19 @@ def convergence_study(
     judges the order alone. A given flow is compared with the error of the true flow of that
     order.
 
-    Runs in float64. Ctrl-C ends the study with the sizes that are done (`interrupted`).
+    With `batches`, step k uses the loss of batch j(k), and so does its flow (`BatchFlow`); the
+    data of the problem have one slice a batch, as `Problem.split` makes them, and a problem given
+    by its name is split here. No error is predicted then.
+
+    Runs in float64, or with so many decimal `digits` where the problem has a formula: orders above
+    5 need them. Ctrl-C ends the study with the sizes that are done (`interrupted`).
     Raises ModflowError for a grid or a time that makes no sense.
     """
     if not isinstance(method, Method):
         raise ModflowError(f"a method is needed, such as HeavyBall(0.9); got {method!r}")
-    problem = problem_named(problem) if isinstance(problem, str) else problem
+    if isinstance(problem, str):
+        problem = problem_named(problem)
+        problem = problem if batches is None else problem.split(batches.count)
     if not isinstance(problem, Problem):
         raise ModflowError(
             f"a problem is needed: a name, or Problem(loss, start) for one of your own; "
@@ -205,28 +224,41 @@ def convergence_study(
     order = 2 if order is None else order
     if isinstance(flow, ModifiedEquation) and (not is_whole(order) or order < 1):
         raise ModflowError(f"the order must be a whole number from 1; got {order!r}")
-    claim, label = _claim(flow, method, order, check_constant)
+    if batches is not None and (local or flow != "piecewise"):
+        raise ModflowError("with batches there are piecewise flows only, and no local studies")
+    if digits is not None and batches is not None:
+        raise ModflowError("there are no batches in arithmetic of many digits")
+    claim, label = _claim(flow, method, order, check_constant and batches is None)
     method.numeric()  # says which parameter still lacks a number
-    solver = solver or ("tsit5" if claim.order <= 2 else "dopri8")
-    if solver not in SOLVERS:
-        raise UnknownNameError("solver", solver, SOLVERS)
+    solver = _solver(solver, claim.order, digits)
     with jax.enable_x64(True):
-        problem.check()
-        sizes, time = grid_and_time(method, problem, step_sizes, T, local)
+        if batches is None:
+            whole = problem
+        else:
+            # What cannot be run with batches is refused before the mean loss is looked at.
+            pair = BatchSideBySide(method, problem, claim.order, batches, solver)
+            whole = averaged(problem)
+        whole.check()
+        sizes, time = grid_and_time(method, whole, step_sizes, T, local)
         steps = [1 if local else step_count(time, h) for h in sizes]
-        table = coefficient_table(claim.flow, max(steps), _symbol_values(claim.flow, method))
-        defect = claim.defect(max(steps), {}) if check_constant else None
+        predicted = check_constant and batches is None and bool(claim.missing)
+        runs: Runs | PreciseRuns
+        if digits is not None:
+            runs = PreciseRuns(_precise_pair(method, problem, claim, digits), progress, sum(steps))
+        elif batches is not None:
+            runs = Runs(pair, progress, sum(steps))
+        else:
+            single = _float_pair(method, problem, claim, max(steps), solver, predicted)
+            runs = Runs(single, progress, sum(steps))
         foreseen = None
-        if defect is not None:
+        if predicted:
             middle = max(_LEADING_STEPS, steps[len(steps) // 2])
-            span = 0.0 if local else time
-            foreseen = leading_constant(problem, method, claim, span, middle)
-        runs = Runs(SideBySide(method, problem, table, solver, defect), progress, sum(steps))
+            foreseen = leading_constant(problem, method, claim, 0.0 if local else time, middle)
         interrupted = not runs.add_all(zip(sizes, steps, strict=True))
     done = [h for h in sizes if h in runs.kept or h in runs.excluded]
     expected = claim.order + 1 if local else claim.order
-    estimate, comparison = _judged(runs, expected, predicted=defect is not None)
-    found = [runs.kept.get(h) for h in done]
+    estimate, comparison = _judged(runs, expected, predicted=predicted)
+    found: list[Any] = [runs.kept.get(h) for h in done]
     return ConvergenceStudy(
         method=method,
         problem=problem.name,
@@ -234,6 +266,8 @@ def convergence_study(
         order=int(order),
         claimed=claim.order,
         local=local,
+        batches=batches,
+        digits=digits,
         T=math.nan if local else time,
         step_sizes=tuple(done),
         errors=tuple(math.nan if run is None else run.error for run in found),
@@ -253,10 +287,41 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
+def _float_pair(
+    method: Method, problem: Problem, claim: Claim, steps: int, solver: str, predicted: bool
+) -> SideBySide:
+    values = _symbol_values(claim.flow, method)
+    table = coefficient_table(claim.flow, steps, values)
+    return SideBySide(
+        method, problem, table, solver, claim.defect(steps, {}) if predicted else None
+    )
+
+
+def _precise_pair(method: Method, problem: Problem, claim: Claim, digits: int) -> PreciseSideBySide:
+    _symbol_values(claim.flow, method)  # says where a symbol means something else
+    flow = claim.flow
+    if flow.order < claim.order:  # the terms between vanish
+        flow = modified_equation(method, claim.order)
+    above = all(tree.order > claim.order for tree, _ in claim.missing)
+    following = modified_equation(method, claim.order + 1) if claim.missing and above else None
+    return PreciseSideBySide(method, problem, flow, digits, following)
+
+
+def _solver(name: str | None, order: int, digits: int | None) -> str:
+    if digits is not None:
+        if name not in (None, TAYLOR):
+            raise ModflowError(f"with digits the flow is integrated by its {TAYLOR} series alone")
+        return TAYLOR
+    name = name or ("tsit5" if order <= 2 else "dopri8")
+    if name not in SOLVERS:
+        raise UnknownNameError("solver", name, SOLVERS)
+    return name
+
+
 def _judged(
-    runs: Runs, expected: int, *, predicted: bool
+    runs: Runs | PreciseRuns, expected: int, *, predicted: bool
 ) -> tuple[OrderEstimate | None, ConstantEstimate | None]:
-    kept = sorted(runs.kept.values(), key=lambda run: -run.h)
+    kept: list[Any] = sorted(runs.kept.values(), key=lambda run: -run.h)
     if len(kept) < MIN_SIZES:
         return None, None
     sizes, errors = [run.h for run in kept], [run.error for run in kept]
@@ -284,6 +349,8 @@ def _claim(
         return known, "given"
     if flow not in FLOWS:
         raise UnknownNameError("flow", str(flow), FLOWS)
+    if not predict:
+        return Claim(modified_equation(method, order, limit=flow == "limit"), order, []), flow
     return (defects.limit if flow == "limit" else defects.piecewise)(method, order), flow
 
 

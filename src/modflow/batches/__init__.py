@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .compare import BatchComparison as BatchComparison
+    from .compare import BatchSideBySide as BatchSideBySide
     from .compare import compare_batches as compare_batches
     from .compare import compare_flow as compare_flow
     from .equations import BatchField as BatchField
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from .schedules import BatchSchedule as BatchSchedule
 
 _HOME = {
-    "BatchComparison": "compare",
     "BatchField": "equations",
     "BatchFlow": "flow",
+    "BatchSideBySide": "compare",
     "BatchSchedule": "schedules",
     "batch_equations": "equations",
     "compare_batches": "compare",

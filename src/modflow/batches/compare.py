@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import diffrax
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, PyTree
 
 from ..errors import ModflowError, UnknownNameError
 from ..flows import force
 from ..grid import is_whole
-from ..integrate import BLOW_UP, SOLVERS
+from ..integrate import BLOW_UP, SOLVERS, Comparison
 from ..methods import Method
 from ..problems import Problem
 from ..vectors import Vector, distance, norm
 from .flow import BatchFlow
 from .losses import Losses
 from .schedules import BatchSchedule, batch_at
-
-
-@dataclass(frozen=True)
-class BatchComparison:
-    """Iterates x^k and flow x̃(t_k) of one step size, up to t_steps."""
-
-    h: float
-    steps: int
-    substeps: int
-    error: float
-    """max_k ‖x^k - x̃(t_k)‖₂ over k = 1, ..., steps; NaN where one of them diverged."""
-    error_step: int
-    """The k at which that maximum is taken."""
-    embedded_error: float
-    """The sum over all steps of the norms of the integrator's embedded error estimates."""
-    scale: float
-    """max_k ‖x^k‖₂, the scale of rounding errors."""
-    iterate: PyTree[np.ndarray]
-    flow: PyTree[np.ndarray]
-    diverged: tuple[str, int] | None
-    """("iterates" or "flow", k) where one of them left all bounds, at step k."""
 
 
 def compare_batches(
@@ -56,7 +34,7 @@ def compare_batches(
     *,
     solver: str | None = None,
     substeps: int = 1,
-) -> BatchComparison:
+) -> Comparison:
     """Iterates of the method, step k on batch schedule(k), beside its flow of this order.
 
     The problem's loss takes the parameters and a slice of its data, whose arrays have one slice
@@ -88,7 +66,7 @@ def compare_flow(
     *,
     solver: str | None = None,
     substeps: int = 1,
-) -> BatchComparison:
+) -> Comparison:
     """The same for a given flow, from this start; compiled once for all h and numbers of steps.
 
     `solver` names the Runge–Kutta method that integrates the flow over each interval, in
@@ -123,7 +101,7 @@ def compare_flow(
     diverged = None
     if not state["bounded"]:
         diverged = ("flow" if state["iterates_bounded"] else "iterates", int(state["k"]))
-    return BatchComparison(
+    return Comparison(
         h=float(h),
         steps=int(steps),
         substeps=int(substeps),
@@ -131,10 +109,48 @@ def compare_flow(
         error_step=int(state["error_step"]),
         embedded_error=float(state["embedded"]),
         scale=float(state["scale"]),
+        predicted=float("nan"),
+        remainder=float("nan"),
         iterate=state["x"].tree,
         flow=state["y"].tree,
         diverged=diverged,
     )
+
+
+class BatchSideBySide:
+    """The same as an object that knows all but the step size, as a study needs it.
+
+    Use it inside `jax.enable_x64(True)`. Raises ModflowError and UnknownNameError as
+    `compare_flow`.
+    """
+
+    def __init__(
+        self, method: Method, problem: Problem, order: int, schedule: BatchSchedule, solver: str
+    ) -> None:
+        self._flow, self._start = _flow(method, problem, order), problem.start_arrays()
+        self._schedule, self._solver = schedule, solver
+        self.run(1e-9, 0)  # refuses at once what cannot be run
+
+    def run(
+        self,
+        h: float,
+        steps: int,
+        substeps: int = 1,
+        progress: Callable[[int], None] | None = None,
+    ) -> Comparison:
+        """Advance both by `steps` steps of size h, the flow in `substeps` parts a step."""
+        result = compare_flow(
+            self._flow,
+            self._start,
+            self._schedule,
+            h,
+            steps,
+            solver=self._solver,
+            substeps=substeps,
+        )
+        if progress is not None:
+            progress(steps)
+        return result
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -103,3 +103,13 @@ def losses_of(given: Any, data: PyTree[Any] = None) -> Losses:
             f"of every array; {found}"
         )
     return SlicedLosses(given, data)
+
+
+def averaged(problem: Problem) -> Problem:
+    """The problem of the mean loss over all slices of the data."""
+    losses = losses_of(problem)
+
+    def mean(x: PyTree[Array], data: PyTree[Array]) -> Float[Array, ""]:
+        return jnp.mean(jax.vmap(lambda part: problem.loss(x, part))(data))
+
+    return replace(problem, loss=mean if isinstance(losses, SlicedLosses) else problem.loss)

@@ -19,6 +19,7 @@ from rich.text import Text
 from ..claims import ClaimResult
 from ..convergence import pairwise_slopes
 from ..integrate import Comparison
+from ..precise import PreciseComparison
 from ..study import ConvergenceStudy
 
 STYLES = {
@@ -75,7 +76,11 @@ def study_view(study: ConvergenceStudy) -> RenderableType:
         note = marks.get(reasons.get(row.h, ""), reasons.get(row.h, ""))
         table.add_row(*(cells[name] for name in names), note)
     title = f"{study.method.numeric()} on {study.problem}"
+    if study.batches is not None:
+        title += f", {study.batches.kind}"
     span = "after one step" if study.local else f"up to T = {study.T:g}"
+    if study.digits is not None:
+        span += f", {study.digits} digits"
     order = f"order {study.order}"
     if study.claimed != study.order:
         order += f", which is one of order {study.claimed}: the next terms vanish"
@@ -133,7 +138,7 @@ def study_csv(study: ConvergenceStudy) -> str:
 @dataclass(frozen=True)
 class _Row:
     h: float
-    run: Comparison | None
+    run: Comparison | PreciseComparison | None
     error: float
     slope: float
     integrator: float
