@@ -22,13 +22,18 @@ def timed(function):
     return time.perf_counter() - began, result
 
 
+def shown(order, seconds):
+    count = len(list(trees_up_to(order)))
+    each = 1e3 * seconds / count
+    return f"  order {order}: {count:4d} trees, {seconds:7.3f} s, {each:6.2f} ms a tree"
+
+
 def main():
     mf.modified_equation(mf.HeavyBall(), 2)
     print("heavy ball, symbolic in k and β")
     for order in range(1, 9):
-        count = len(list(trees_up_to(order)))
         derive, eq = timed(lambda: mf.modified_equation(mf.HeavyBall(), order))  # noqa: B023
-        line = f"  order {order}: {count:4d} trees, {derive:7.3f} s, {1e3 * derive / count:6.2f} ms a tree"
+        line = shown(order, derive)
         if order <= 4:
             q = sympy.Symbol("q")
             plain = [
@@ -49,8 +54,7 @@ def main():
         print(name)
         for order in orders:
             derive, _ = timed(lambda: mf.modified_equation(method, order, limit=limit))  # noqa: B023
-            count = len(list(trees_up_to(order)))
-            print(f"  order {order}: {count:4d} trees, {derive:7.3f} s, {1e3 * derive / count:6.2f} ms a tree")
+            print(shown(order, derive), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ order = int(sys.argv[1])
 began = time.perf_counter()
 eq = mf.modified_equation(mf.tableau("explicit-midpoint"), order)
 taken = time.perf_counter() - began
-tall = {len(t.level_sequence): float(b) for t, b in eq.at(0).items() if t.bracket.count("[") == t.order - 1}
-print(json.dumps([taken, len(eq.at(0)), tall[order]]))
+values = eq.at(0)
+tall = mf.Tree.from_level_sequence(range(1, order + 1))
+print(json.dumps([taken, len(values), float(values[tall])]))
 """
 KAURI = """
 import time, json, sys, kauri
@@ -45,8 +46,9 @@ def main():
         theirs = run(KAURI, order)
         same = ours[1] == theirs[1] and abs(ours[2] - theirs[2]) < 1e-9
         print(
-            f"order {order}: {ours[1]:4d} trees, modflow {ours[0]:8.4f} s, kauri {theirs[0]:8.3f} s,"
-            f" ratio {theirs[0] / ours[0]:6.0f}, tall trees {'agree' if same else 'DIFFER'}",
+            f"order {order}: {ours[1]:4d} trees, modflow {ours[0]:8.4f} s, "
+            f"kauri {theirs[0]:8.3f} s, ratio {theirs[0] / ours[0]:6.0f}, "
+            f"tall trees {'agree' if same else 'DIFFER'}",
             flush=True,
         )
     for order in (9, 10):

@@ -55,8 +55,9 @@ def main():
                 call()
             times = best_of(5, *calls)
             line = (
-                f"order {order}: {len(flow.plan.trees):3d} trees, {flow.plan.derivatives:3d} nested "
-                f"derivatives, {times[1] / times[0]:6.1f} gradients"
+                f"order {order}: {len(flow.plan.trees):3d} trees, "
+                f"{flow.plan.derivatives:3d} nested derivatives, "
+                f"{times[1] / times[0]:6.1f} gradients"
             )
             if len(times) > 2:
                 line += f"; every differential from scratch {times[2] / times[0]:6.1f}"
