@@ -223,3 +223,11 @@ def test_public_names():
         assert getattr(modflow, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'heavyball'"):
         _ = modflow.heavyball
+
+
+def test_another_tableau_loses_the_name():
+    rk4 = modflow.tableau("rk4")
+    assert str(rk4.replace()) == str(rk4.numeric()) == "rk4"
+    other = rk4.replace(b=(0, 0, 0, 1))
+    assert other.label == "runge-kutta"
+    assert str(other).startswith("runge-kutta (A = ")

@@ -100,7 +100,7 @@ def test_flow_and_iterates_agree_by_scipy_and_numpy(name):
     method, h, steps = RULES[name], 2.0**-5, 8
     study = mf.convergence_study(method, PROBLEM, 2, [2 * h, h, h / 2], T=steps * h)
     with jax.enable_x64(True):
-        flow = mf.Flow(mf.modified_equation(method, 2), loss)
+        flow = mf.Flow(mf.modified_equation(method, 2), loss, steps=steps)
         gradient = jax.jit(jax.grad(loss))
         rule, x = method.numeric(), PROBLEM.start
         memory, y, error = rule.start(x), x, 0.0

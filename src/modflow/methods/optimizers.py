@@ -141,7 +141,7 @@ class AggregatedMomentum(Method):
         super().__post_init__()
         if not isinstance(self.betas, tuple) or not self.betas:
             raise ModflowError(
-                f"betas must be a tuple of decay rates, such as (0, 0.9); got {self.betas!r}"
+                f"betas must be a tuple of decay rates, such as (0, 0.9); got {self.betas}"
             )
 
     def start(self, x: Vector) -> Memory:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 from ..errors import ModflowError
 from ._base import Memory, Method, Vector, is_zero, title
@@ -46,6 +46,10 @@ class RungeKutta(Method):
 
     def __str__(self) -> str:
         return self.title or super().__str__()
+
+    def replace(self, **values: Any) -> Self:
+        """The same method with another A or b; the name of its tableau goes with them."""
+        return replace(super().replace(**values), title="") if values else self
 
     def start(self, x: Vector) -> Memory:
         """No memory."""
