@@ -6,10 +6,10 @@ loaded on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ._lazy import loader
 from .errors import ModflowError, NotABSeries, NotAGradient, UnknownNameError
 
 if TYPE_CHECKING:
@@ -94,12 +94,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'modflow' has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = loader(__name__, _HOME, globals())
 
 
 def __dir__() -> list[str]:

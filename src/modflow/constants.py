@@ -20,7 +20,6 @@ Sizes where rounding or the integrator could make a third of the error are set a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +27,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .convergence import OrderEstimate, Verdict, estimate_order, pairwise_slopes
+from .convergence import (
+    OrderEstimate,
+    Verdict,
+    estimate_order,
+    finite_or_none,
+    pairwise_slopes,
+)
 from .posterior import Array
 
 CLOSE = 0.02
@@ -64,10 +69,12 @@ class ConstantEstimate:
     def to_dict(self) -> dict[str, Any]:
         """What `modflow sweep --json` says of the constant."""
         return {
-            "predicted_errors": [_finite(value) for value in self.predicted],
-            "remainders": [_finite(value) for value in self.remainders],
-            "remainder_order": _finite(self.remainder_order.order),
-            "remainder_interval": [_finite(bound) for bound in self.remainder_order.interval],
+            "predicted_errors": [finite_or_none(value) for value in self.predicted],
+            "remainders": [finite_or_none(value) for value in self.remainders],
+            "remainder_order": finite_or_none(self.remainder_order.order),
+            "remainder_interval": [
+                finite_or_none(bound) for bound in self.remainder_order.interval
+            ],
             "verdict": self.verdict.value,
             "reason": self.reason,
         }
@@ -142,7 +149,3 @@ def _judge(
     if (known and last <= _APART) or (last + doubt[-1] <= close and not lower):
         return Verdict.PASS, f"the error is the predicted one: {seen}"
     return Verdict.INCONCLUSIVE, f"cannot tell whether the error is the predicted one: {seen}"
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -120,15 +120,15 @@ class OrderEstimate:
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON has them; what is not finite becomes None."""
         return {
-            "step_sizes": [_finite(h) for h in self.step_sizes],
-            "errors": [_finite(e) for e in self.errors],
-            "slopes": [_finite(s) for s in self.slopes],
+            "step_sizes": [finite_or_none(h) for h in self.step_sizes],
+            "errors": [finite_or_none(e) for e in self.errors],
+            "slopes": [finite_or_none(s) for s in self.slopes],
             "used": [bool(u) for u in self.used],
             "excluded": [{"index": i, "reason": reason} for i, reason in self.excluded],
-            "floor": None if self.floor is None else _finite(self.floor),
-            "order": _finite(self.order),
-            "interval": [_finite(bound) for bound in self.interval],
-            "constant": _finite(self.constant),
+            "floor": None if self.floor is None else finite_or_none(self.floor),
+            "order": finite_or_none(self.order),
+            "interval": [finite_or_none(bound) for bound in self.interval],
+            "constant": finite_or_none(self.constant),
             "expected": self.expected,
             "verdict": None if self.verdict is None else self.verdict.value,
             "reason": self.reason,
@@ -323,7 +323,8 @@ def _others(why: dict[int, str], size: int) -> npt.NDArray[np.intp]:
     return np.array([i for i in range(size) if i not in why], dtype=np.intp)
 
 
-def _finite(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
+    """As JSON has it, which knows no NaN and no infinity."""
     return float(value) if math.isfinite(value) else None
 
 

@@ -28,7 +28,7 @@ from . import defects
 from .batches import BatchSchedule, BatchSideBySide
 from .batches.losses import averaged
 from .constants import ConstantEstimate, estimate_constant
-from .convergence import OrderEstimate, Verdict, estimate_order
+from .convergence import OrderEstimate, Verdict, estimate_order, finite_or_none
 from .defects import Claim, leading_constant
 from .errors import ModflowError, UnknownNameError
 from .flows import coefficient_table
@@ -134,9 +134,6 @@ class ConvergenceStudy:
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `modflow sweep --json`."""
 
-        def plain(value: float) -> float | None:
-            return float(value) if math.isfinite(value) else None
-
         return {
             "method": self.method.label,
             "parameters": self.method.numeric().plain(float),
@@ -147,18 +144,18 @@ class ConvergenceStudy:
             "local": self.local,
             "batches": None if self.batches is None else asdict(self.batches),
             "digits": self.digits,
-            "T": plain(self.T),
+            "T": finite_or_none(self.T),
             "step_sizes": list(self.step_sizes),
-            "errors": [plain(e) for e in self.errors],
-            "integrator_errors": [plain(e) for e in self.integrator_errors],
+            "errors": [finite_or_none(e) for e in self.errors],
+            "integrator_errors": [finite_or_none(e) for e in self.integrator_errors],
             "solver": self.solver,
             "substeps": [None if run is None else run.substeps for run in self.runs],
             "excluded": [{"h": h, "reason": why} for h, why in self.excluded.items()],
             "interrupted": self.interrupted,
-            "observed_order": plain(self.observed_order),
-            "interval": [plain(self.interval[0]), plain(self.interval[1])],
-            "constant": plain(self.constant),
-            "predicted_constant": plain(_number(self.predicted_constant)),
+            "observed_order": finite_or_none(self.observed_order),
+            "interval": [finite_or_none(self.interval[0]), finite_or_none(self.interval[1])],
+            "constant": finite_or_none(self.constant),
+            "predicted_constant": finite_or_none(self.predicted_constant or math.nan),
             "order_verdict": None if self.estimate is None else str(self.estimate.verdict),
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
             "verdict": self.verdict,
@@ -281,10 +278,6 @@ def convergence_study(
         comparison=comparison,
         predicted_constant=foreseen,
     )
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def _float_pair(

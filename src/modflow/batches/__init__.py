@@ -7,8 +7,9 @@ Names are loaded on first use: the exact part needs no JAX.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._lazy import loader
 
 if TYPE_CHECKING:
     from .compare import BatchSideBySide as BatchSideBySide
@@ -32,13 +33,4 @@ _HOME = {
 __all__ = list(_HOME)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'modflow.batches' has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+__getattr__ = loader(__name__, _HOME, globals())

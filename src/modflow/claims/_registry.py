@@ -178,12 +178,18 @@ def order(text: str, study: ConvergenceStudy, *, corrected: bool = False) -> Evi
     if study.interrupted:
         raise KeyboardInterrupt
     low, high = study.interval
+    seen = (
+        f"observed order {study.observed_order:.3f} in [{low:.3f}, {high:.3f}], "
+        f"expected {study.expected}"
+    )
+    constant = study.predicted_constant
+    if constant is not None:
+        seen += f"; constant {study.constant:.4g}, predicted {constant:.4g}"
     return Evidence(
         "numeric",
         text,
         study.verdict,
-        f"observed order {study.observed_order:.3f} in [{low:.3f}, {high:.3f}], "
-        f"expected {study.expected}",
+        seen,
         corrected,
         study.to_dict(),
     )
