@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import jax
@@ -67,6 +67,26 @@ def test_no_constant_where_nothing_is_predicted():
     assert study.comparison is None
     assert study.to_dict()["predicted_constant"] is None
     assert study.verdict == "pass"
+
+
+def test_memory_without_a_closed_form_has_a_limit_flow_but_no_prediction():
+    @dataclass(frozen=True)
+    class Circle(mf.Method):
+        """Two velocities that feed each other."""
+
+        def start(self, x):
+            return 0 * x, 0 * x
+
+        def step(self, f, h, x, memory):
+            g = h * f(x)
+            first, second = memory[1] / 2 + g, memory[0] / 3 + g
+            return x + (first + second) / 2, (first, second)
+
+    with pytest.raises(mf.ModflowError, match="circle"):
+        mf.convergence_study(Circle(), "two-layer", 1)
+    study = mf.convergence_study(Circle(), "two-layer", 1, flow="limit")
+    assert study.verdict == "pass", study.reason
+    assert study.comparison is None
 
 
 # -- predicted beside measured ------------------------------------------------------------------
