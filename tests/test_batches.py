@@ -618,7 +618,7 @@ def test_schedules():
     assert np.abs(counts - 1000).max() < 4 * np.sqrt(7000 * 6 / 49)
 
 
-@pytest.mark.parametrize("kind", ["cyclic", "shuffled", "independent"])
+@pytest.mark.parametrize("kind", ["cyclic", "once", "shuffled", "independent"])
 def test_a_schedule_is_a_function_of_seed_and_step(kind):
     schedule = BatchSchedule(kind, 7, seed=2**32 - 1)
     expected = schedule.first(50)
@@ -666,7 +666,7 @@ def least_squares(count=4):
 
 
 @pytest.mark.usefixtures("double")
-@pytest.mark.parametrize("kind", ["cyclic", "shuffled", "independent"])
+@pytest.mark.parametrize("kind", ["cyclic", "once", "shuffled", "independent"])
 def test_a_comparison_is_what_it_says(kind):
     """On least squares f_j is linear: iterates in NumPy, F_k from exact coefficients as a matrix,
     its flow by the matrix exponential."""
@@ -726,7 +726,7 @@ def test_comparisons_that_are_refused():
 
 
 SIZES = [2.0**-i for i in range(5, 12)]
-SEEDS = {"cyclic": 1, "shuffled": 8, "independent": 64}
+SEEDS = {"cyclic": 1, "once": 8, "shuffled": 8, "independent": 64}
 
 
 def order_of(flow, kind, sizes, seeds):

@@ -16,11 +16,25 @@ if TYPE_CHECKING:
     from .batches import BatchField as BatchField
     from .batches import BatchFlow as BatchFlow
     from .batches import BatchSchedule as BatchSchedule
+    from .batches import ExpectedRegularizer as ExpectedRegularizer
     from .batches import batch_equations as batch_equations
     from .batches import compare_batches as compare_batches
+    from .batches import expected_regularizer as expected_regularizer
+    from .batches import force_covariance as force_covariance
+    from .boundary import measured_stability_bound as measured_stability_bound
+    from .companion import characteristic_polynomial as characteristic_polynomial
+    from .companion import companion_matrix as companion_matrix
+    from .contractions import Contraction as Contraction
     from .convergence import OrderEstimate as OrderEstimate
     from .convergence import estimate_order as estimate_order
+    from .curvature import Sharpness as Sharpness
+    from .curvature import SharpnessPath as SharpnessPath
+    from .curvature import hessian_operator as hessian_operator
+    from .curvature import sharpness as sharpness
+    from .curvature import sharpness_path as sharpness_path
     from .flows import Flow as Flow
+    from .gaussian import JetPolynomial as JetPolynomial
+    from .gaussian import gaussian_expectation as gaussian_expectation
     from .methods import Adjoint as Adjoint
     from .methods import AggregatedMomentum as AggregatedMomentum
     from .methods import Composition as Composition
@@ -40,6 +54,9 @@ if TYPE_CHECKING:
     from .potentials import ModifiedLoss as ModifiedLoss
     from .problems import Problem as Problem
     from .series import Tree as Tree
+    from .stability import is_stable as is_stable
+    from .stability import spectral_radius as spectral_radius
+    from .stability import stability_bound as stability_bound
     from .structure import Structure as Structure
     from .structure import witness_loss as witness_loss
     from .study import ConvergenceStudy as ConvergenceStudy
@@ -55,11 +72,25 @@ _HOMES = {
         "BatchField",
         "BatchFlow",
         "BatchSchedule",
+        "ExpectedRegularizer",
         "batch_equations",
         "compare_batches",
+        "expected_regularizer",
+        "force_covariance",
     ],
+    "boundary": ["measured_stability_bound"],
+    "companion": ["characteristic_polynomial", "companion_matrix"],
+    "contractions": ["Contraction"],
     "convergence": ["OrderEstimate", "estimate_order"],
+    "curvature": [
+        "Sharpness",
+        "SharpnessPath",
+        "hessian_operator",
+        "sharpness",
+        "sharpness_path",
+    ],
     "flows": ["Flow"],
+    "gaussian": ["JetPolynomial", "gaussian_expectation"],
     "methods": [
         "Adjoint",
         "AggregatedMomentum",
@@ -80,6 +111,7 @@ _HOMES = {
     "potentials": ["ModifiedLoss"],
     "problems": ["Problem"],
     "series": ["Tree"],
+    "stability": ["is_stable", "spectral_radius", "stability_bound"],
     "structure": ["Structure", "witness_loss"],
     "study": ["ConvergenceStudy", "convergence_study"],
 }

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -142,7 +142,7 @@ class ConvergenceStudy:
             "order": self.order,
             "claimed_order": self.claimed,
             "local": self.local,
-            "batches": None if self.batches is None else asdict(self.batches),
+            "batches": None if self.batches is None else self.batches.to_dict(),
             "digits": self.digits,
             "T": finite_or_none(self.T),
             "step_sizes": list(self.step_sizes),

@@ -1,12 +1,14 @@
-"""Iterates with batches and their flow side by side, in one compiled loop over the steps."""
+"""Iterates with batches and their flow side by side, in one compiled loop over the steps.
+
+One program serves every step size, momentum, seed and sequence: all are its arguments.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
-import diffrax
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -20,8 +22,8 @@ from ..methods import Method
 from ..problems import Problem
 from ..vectors import Vector, distance, norm
 from .flow import BatchFlow
-from .losses import Losses
-from .schedules import BatchSchedule, batch_at
+from .schedules import BatchSchedule, Draw
+from .stages import Stages
 
 
 def compare_batches(
@@ -67,7 +69,8 @@ def compare_flow(
     solver: str | None = None,
     substeps: int = 1,
 ) -> Comparison:
-    """The same for a given flow, from this start; compiled once for all h and numbers of steps.
+    """The same for a given flow, from this start; compiled once for all h, numbers of steps, values
+    of the method's parameters, and sequences of a kind.
 
     `solver` names the Runge–Kutta method that integrates the flow over each interval, in
     `substeps` equal parts; by default Tsit5 up to order 2 and Dopri8 beyond.
@@ -89,13 +92,14 @@ def compare_flow(
             )
     x = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=float), start)
     state = jax.device_get(
-        _program(flow, schedule.kind, solver)(
-            flow.losses,
+        _run(
+            flow,
+            schedule.draw(),
             x,
             jnp.asarray(h, dtype=float),
             jnp.asarray(steps),
             jnp.asarray(substeps),
-            jnp.asarray(schedule.seed, dtype=jnp.uint32),
+            solver=solver,
         )
     )
     diverged = None
@@ -153,64 +157,86 @@ class BatchSideBySide:
         return result
 
 
-@lru_cache(maxsize=64)
-def _program(flow: BatchFlow, kind: str, solver_name: str) -> Any:
-    solver = SOLVERS[solver_name]()
+@partial(jax.jit, static_argnames="solver")
+def _run(
+    flow: BatchFlow,
+    batch: Draw,
+    start: PyTree[Array],
+    h: Array,
+    steps: Array,
+    parts: Array,
+    *,
+    solver: str,
+) -> Any:
+    stages = Stages.of(SOLVERS[solver]())
+    losses, x, size = flow.losses, Vector(start), norm(start)
+    limit = BLOW_UP * jnp.maximum(1.0, size)
+    dt = h / parts
+    first = batch(jnp.asarray(0))
 
-    def program(
-        losses: Losses, start: PyTree[Array], h: Array, steps: Array, parts: Array, seed: Array
-    ) -> Any:
-        x, size = Vector(start), norm(start)
-        limit = BLOW_UP * jnp.maximum(1.0, size)
-        dt = h / parts
-        first = batch_at(kind, len(losses), seed, jnp.asarray(0))
+    def advance(s: dict[str, Any]) -> dict[str, Any]:
+        k = s["k"]
+        x, memory = flow.method.step(force(losses.one(s["j"])), h, s["x"], s["memory"])
 
-        def advance(s: dict[str, Any]) -> dict[str, Any]:
-            j = batch_at(kind, len(losses), seed, s["k"])
-            x, memory = flow.method.step(force(losses.one(j)), h, s["x"], s["memory"])
-            memory_weights, weights = flow.advance(s["state"], j)
-            term = diffrax.ODETerm(
-                lambda _t, y, _args: Vector(flow.field(losses, weights, y.tree, h))
+        def field(y: PyTree[Array]) -> PyTree[Array]:
+            return flow.field(losses, s["weights"], y, h)
+
+        def part(i: Array, carry: Any) -> Any:
+            y, slope, embedded, left = carry
+            y, slope, error = stages.step(
+                field, y, slope, dt, known=(k > 0) | (i > 0), closed=i < parts - 1
             )
+            return y, slope, embedded + norm(left), error
 
-            def part(_i: Array, carry: Any) -> Any:
-                y, embedded = carry
-                stage = solver.init(term, 0.0, dt, y, None)
-                y, local, *_ = solver.step(term, 0.0, dt, y, None, stage, made_jump=True)
-                return y, embedded + norm(local.tree)
+        y, nothing = s["y"].tree, jax.tree.map(jnp.zeros_like, start)
+        y, _, embedded, error = lax.fori_loop(
+            0, parts, part, (y, s["slope"], s["embedded"], nothing)
+        )
+        # Where the steps k and k + 1 meet, both fields at once: they share their differentials.
+        j = batch(k + 1)
+        recursion, weights = flow.advance(s["recursion"], j)
+        pair = jax.tree.map(lambda *both: jnp.stack(both), s["weights"], weights)
+        ends = jax.vmap(lambda w: flow.field(losses, w, y, h))(pair)
+        end = jax.tree.map(lambda leaf: leaf[0], ends)
+        slope = jax.tree.map(lambda leaf: leaf[1], ends)
+        error = jax.tree.map(jnp.add, error, stages.rest(end, dt))
 
-            y, embedded = lax.fori_loop(0, parts, part, (s["y"], s["embedded"]))
-            error, reach = distance(x.tree, y.tree), norm(x.tree)
-            fine = reach <= limit  # false for NaN too
-            return {
-                "k": s["k"] + 1,
-                "x": x,
-                "memory": memory,
-                "y": y,
-                "state": memory_weights,
-                "error": jnp.maximum(s["error"], error),
-                "error_step": jnp.where(error > s["error"], s["k"] + 1, s["error_step"]),
-                "embedded": embedded,
-                "scale": jnp.maximum(s["scale"], reach),
-                "bounded": fine & (norm(y.tree) <= limit),
-                "iterates_bounded": fine,
-            }
-
-        begun = {
-            "k": jnp.asarray(0),
+        away, reach = distance(x.tree, y), norm(x.tree)
+        fine = reach <= limit  # false for NaN too
+        return {
+            "k": k + 1,
+            "j": j,
             "x": x,
-            "memory": flow.method.begin(force(losses.one(first)), h, x),
-            "y": x,
-            "state": flow.start(first),
-            "error": jnp.asarray(0.0),
-            "error_step": jnp.asarray(0),
-            "embedded": jnp.asarray(0.0),
-            "scale": size,
-            "bounded": jnp.asarray(True),
-            "iterates_bounded": jnp.asarray(True),
+            "memory": memory,
+            "y": Vector(y),
+            "slope": slope,
+            "recursion": recursion,
+            "weights": weights,
+            "error": jnp.maximum(s["error"], away),
+            "error_step": jnp.where(away > s["error"], k + 1, s["error_step"]),
+            "embedded": embedded + norm(error),
+            "scale": jnp.maximum(s["scale"], reach),
+            "bounded": fine & (norm(y) <= limit),
+            "iterates_bounded": fine,
         }
-        # An explicit dtype makes the types strong, as the loop returns them.
-        begun = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=leaf.dtype), begun)
-        return lax.while_loop(lambda s: (s["k"] < steps) & s["bounded"], advance, begun)
 
-    return jax.jit(program)
+    recursion, weights = flow.advance(flow.start(first), first)
+    begun = {
+        "k": jnp.asarray(0),
+        "j": first,
+        "x": x,
+        "memory": flow.method.begin(force(losses.one(first)), h, x),
+        "y": x,
+        "slope": jax.tree.map(jnp.zeros_like, start),  # not known before step 0
+        "recursion": recursion,
+        "weights": weights,
+        "error": jnp.asarray(0.0),
+        "error_step": jnp.asarray(0),
+        "embedded": jnp.asarray(0.0),
+        "scale": size,
+        "bounded": jnp.asarray(True),
+        "iterates_bounded": jnp.asarray(True),
+    }
+    # An explicit dtype makes the types strong, as the loop returns them.
+    begun = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=leaf.dtype), begun)
+    return lax.while_loop(lambda s: (s["k"] < steps) & s["bounded"], advance, begun)

@@ -47,7 +47,7 @@ def batch_equations(method: Method, order: int, batches: Sequence[int]) -> list[
     Raises ModflowError for an order outside 1..12 and for a sequence that is empty or holds
     anything but whole numbers from 0; NotABSeries as `modified_equation`.
     """
-    order, batches = checked_order(method, order), _checked_batches(batches)
+    order, batches = checked_order(method, order), checked_batches(batches)
     labels = sorted(set(batches))
     ring = ClosedFormRing(symbols_of(method))
     rule = SeriesRule(method, ring)
@@ -74,7 +74,8 @@ def checked_order(method: Any, order: Any) -> int:
     return int(order)
 
 
-def _checked_batches(batches: Any) -> tuple[int, ...]:
+def checked_batches(batches: Any) -> tuple[int, ...]:
+    """The sequence as ints; raises ModflowError where it is none, is empty or holds others."""
     if isinstance(batches, str) or not isinstance(batches, Iterable):
         raise ModflowError(f"batches are a sequence of whole numbers, one a step; got {batches!r}")
     found = tuple(batches)

@@ -3,13 +3,17 @@
 The recursion of `equations` runs in floats, as part of the program: its state is the weights
 of the memory, M^n numbers for each tree shape with n vertices, and what a step costs does not
 grow with its number. Where the memory decays, rounding errors in its weights decay with it.
+
+A flow is a pytree. Its leaves are the parameters of the method and the data of the losses: as
+an argument of a compiled program it serves all of their values.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +29,8 @@ from ..rule import SeriesRule
 from ..series import ClosedFormRing, StepSize, Tree, trees_up_to
 from ..series.tensors import ColouredField, ColouredSeries, NumericSeries
 from .equations import advance, checked_order
-from .losses import Losses, losses_of
+from .later import Later, pattern_of, places, with_values
+from .losses import ListedLosses, Losses, losses_of
 
 Weights = tuple[Float[Array, "..."], ...]
 """b_k(τ) in HLW's normalisation: for each shape with n vertices, ascending, an array (M,)*n
@@ -48,7 +53,8 @@ class BatchFlow:
     `losses` are M functions of x; or one function of x and of a slice of `data`, whose arrays
     have a first axis of length M; or a Problem with such a loss and such data. `advance` and
     ``flow(weights, x, h)`` can be traced in all arguments: they belong inside a compiled loop
-    over the steps.
+    over the steps. So can the flow itself (`jax.jit` with the flow as an argument), and then one
+    program serves all momenta.
 
     An evaluation takes one gradient of a weighted sum of the losses at order 1; one gradient
     and one Hessian-vector product of each loss at order 2; in general M^(p-1) derivatives of
@@ -71,7 +77,29 @@ class BatchFlow:
         self._memory = rule.shape
         empties = [float(ring(weight).value({})) for weight in rule.weights]
         self._slots = tuple(zip(empties, rule.grades, strict=True))
-        self._compiled = jax.jit(self.field)
+        self._pattern = pattern_of(self.method)
+        self._static = _Static(self)
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        _register(cls)
+
+    # -- as a pytree --------------------------------------------------------------------
+
+    def tree_flatten(self) -> tuple[tuple[Any, Losses], _Static]:
+        """For JAX: the parameters that are not 0, and the losses with their data."""
+        leaves = self.method.leaves
+        given = {path: leaves[path] for path in places(self._pattern)}
+        values = {path: v.value if isinstance(v, Later) else v for path, v in given.items()}
+        return (values, self.losses), self._static
+
+    @classmethod
+    def tree_unflatten(cls, static: _Static, children: tuple[Any, Losses]) -> Self:
+        """For JAX: the inverse of `tree_flatten`."""
+        flow: Any = copy.copy(static.flow)
+        values, flow.losses = children
+        flow.method = with_values(flow._pattern, values)
+        return flow
 
     # -- weights ------------------------------------------------------------------------
 
@@ -123,7 +151,7 @@ class BatchFlow:
         """F_k(x) at step size h with the weights of step k, a pytree like x."""
         if np.ndim(h):
             raise ModflowError("h is a scalar; for several of them there is jax.vmap")
-        return self._compiled(self.losses, weights, x, h)
+        return _evaluated(self, weights, x, h)
 
     def field(self, losses: Losses, weights: Weights, x: PyTree[Array], h: Any) -> PyTree[Array]:
         """The same, with the losses (`self.losses`) as an argument: their data then need not
@@ -148,6 +176,39 @@ class BatchFlow:
 
     def __repr__(self) -> str:
         return f"BatchFlow({self.method!r}, batches={len(self.losses)}, order={self.order})"
+
+
+class _Static:
+    """What is part of a program that has a flow as an argument: all but numbers and data.
+
+    Equal ones share their programs. A subclass may know more, and shares with nobody.
+    """
+
+    def __init__(self, flow: BatchFlow) -> None:
+        self.flow = flow
+        self._key: tuple[Any, ...] = (id(flow),)
+        if type(flow) is BatchFlow:
+            self.flow = copy.copy(flow)
+            self.flow.losses, self.flow._static = ListedLosses(()), self
+            self._key = (flow._pattern, flow.order, flow._slots)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Static) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+def _register(cls: type[BatchFlow]) -> None:
+    jax.tree_util.register_pytree_node(cls, cls.tree_flatten, cls.tree_unflatten)
+
+
+_register(BatchFlow)
+
+
+@jax.jit
+def _evaluated(flow: BatchFlow, weights: Weights, x: PyTree[Array], h: Any) -> PyTree[Array]:
+    return flow.field(flow.losses, weights, x, h)
 
 
 def _force(loss: Loss) -> Callable[[PyTree[Array]], PyTree[Array]]:

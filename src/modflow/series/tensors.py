@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from math import factorial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, SupportsFloat
 
 import numpy as np
 
@@ -132,7 +132,8 @@ def _scale(factor: Scalar, tensor: Tensor | None) -> Tensor | None:
     if tensor.dtype == object:
         # Boxed, because ring elements refuse to take part in NumPy's products themselves.
         return _MULTIPLY(np.array(factor, dtype=object), tensor)
-    return float(factor) * tensor
+    # What a compiled program is given later is no float, and multiplies arrays itself.
+    return (float(factor) if isinstance(factor, SupportsFloat) else factor) * tensor
 
 
 # -- series -------------------------------------------------------------------------------
