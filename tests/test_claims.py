@@ -9,18 +9,24 @@ from typing import Any
 import pytest
 
 import modflow as mf
-from modflow.claims import CLAIMS, Claim, ClaimResult, Evidence, check_claim, claim_named, section4
+from modflow.claims import CLAIMS, Claim, ClaimResult, Evidence, Given, check_claim, claim_named
 from modflow.claims import _registry as registry
-from modflow.claims._registry import identity, order
-from modflow.claims.section4 import CHAIN, DRIFT, GAMMA, NODE, REGULARIZER
+from modflow.claims._evidence import CHAIN, NODE, difference, identity, order, sampled
+from modflow.claims._registry import symbolic
+from modflow.claims.heavy_ball import DRIFT
+from modflow.claims.heavy_ball import GAMMA as BARE_GAMMA
+
+GAMMA = f"({BARE_GAMMA})"
+REGULARIZER = f"-{GAMMA} * (1+beta) / (2*(1-beta)**3)"
 
 
 def made_up(*verdicts: str, mended: tuple[str, ...] = (), expected: Any = "confirmed") -> Claim:
-    def gather() -> Iterator[Evidence]:
+    def gather(_: Given) -> Iterator[Evidence]:
+        yield Evidence("exact", "beside the point", "fail", "what was found", "context")
         for verdict in verdicts:
             yield Evidence("exact", "as printed", verdict, "what was found")
         for verdict in mended:
-            yield Evidence("numeric", "as mended", verdict, "what was found", corrected=True)
+            yield Evidence("numeric", "as mended", verdict, "what was found", "corrected")
 
     return Claim("made-up", "nowhere", "1 = 1", expected, gather, "1 + 1 = 2" if mended else None)
 
@@ -46,7 +52,7 @@ def test_verdicts(printed: list[str], mended: list[str], verdict: str) -> None:
     result = check_claim(made_up(*printed, mended=tuple(mended)))
     assert result.verdict == verdict
     assert result.as_expected == (verdict == "confirmed")
-    assert [e.verdict for e in result.evidence] == [*printed, *mended]
+    assert [e.verdict for e in result.evidence] == ["fail", *printed, *mended]
     assert result.seconds >= 0
 
 
@@ -58,7 +64,7 @@ def test_expected_is_what_the_registry_says() -> None:
 def test_progress_names_each_finding() -> None:
     heard: list[str] = []
     check_claim(made_up("pass", "fail", mended=("pass",)), heard.append)
-    assert heard == ["as printed", "as printed", "as mended"]
+    assert heard == ["beside the point", "as printed", "as printed", "as mended"]
 
 
 def test_as_json() -> None:
@@ -66,14 +72,14 @@ def test_as_json() -> None:
     assert document["verdict"] == "corrected"
     assert document["corrected"] == "1 + 1 = 2"
     assert {"id", "source", "statement", "verdict", "corrected", "evidence"} <= set(document)
-    assert [e["corrected"] for e in document["evidence"]] == [False, True]
+    assert [e["about"] for e in document["evidence"]] == ["context", "printed", "corrected"]
 
 
 def test_registering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "CLAIMS", dict(CLAIMS))
 
     @registry.claim("new", source="here", statement="x", expected="refuted")
-    def new() -> Iterator[Evidence]:
+    def new(_: Given) -> Iterator[Evidence]:
         yield Evidence("exact", "no", "fail", "never")
 
     assert isinstance(new, Claim)
@@ -89,13 +95,18 @@ def test_unknown_claims_are_refused() -> None:
 
 
 def test_every_claim_says_what_it_is_about() -> None:
-    assert len(CLAIMS) >= 9
+    assert len(CLAIMS) >= 60
+    places = ("Abstract", "Section", "Theorem", "Remark", "Figure", "Table", "Footnote")
     for name, claim in CLAIMS.items():
         assert claim.id == name
-        assert claim.source.startswith(("Section", "Theorem"))
-        assert claim.statement
-        assert claim.statement.count("{") == claim.statement.count("}")
-        assert (claim.expected == "corrected") == (claim.corrected is not None)
+        assert claim.source.startswith(places), name
+        assert claim.statement.count("{") == claim.statement.count("}"), name
+        assert (claim.expected == "corrected") == (claim.corrected is not None), name
+        assert (claim.expected == "inconclusive") == (claim.command is not None), name
+        if claim.corrected is not None:
+            assert claim.corrected.count("{") == claim.corrected.count("}"), name
+        for formula in (*claim.printed.values(), *claim.true.values()):
+            assert symbolic(formula) is not None, name
 
 
 @pytest.mark.parametrize("name", ["eq-3", "thm-4.1-drift", "thm-4.1-gamma", "eq-5-coefficients"])
@@ -133,7 +144,7 @@ WRONG_GAMMAS = {
     "1+beta for 1-beta": GAMMA.replace("(1-beta)", "(1+beta)"),
 }
 WRONG_REGULARIZERS = {
-    **{name: REGULARIZER.replace(GAMMA, wrong) for name, wrong in WRONG_GAMMAS.items()},
+    **{name: REGULARIZER.replace(GAMMA, f"({wrong})") for name, wrong in WRONG_GAMMAS.items()},
     "twice": f"2*({REGULARIZER})",
     "half": f"({REGULARIZER})/2",
     "sign": f"-({REGULARIZER})",
@@ -163,14 +174,78 @@ def test_wrong_regularizers_are_rejected(wrong: str) -> None:
     assert wrong != REGULARIZER
     evidence = identity("gamma", HEAVY_BALL, CHAIN, wrong)
     assert evidence.verdict == "fail"
-    assert "minus the printed one: 0" not in evidence.detail
+    assert "identical" not in evidence.detail
 
 
-def test_a_wrong_formula_refutes_its_claim(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(section4, "REGULARIZER", WRONG_REGULARIZERS["no second term"])
-    result = check_claim(claim_named("thm-4.1-gamma"))
+def test_a_misprint_refutes_its_claim() -> None:
+    claim = claim_named("thm-4.1-gamma")
+    result = check_claim(claim.misprinted(gamma=WRONG_GAMMAS["no second term"]))
     assert result.verdict == "refuted"
     assert not result.as_expected
+    assert check_claim(claim.misprinted(gamma=BARE_GAMMA)).verdict == "confirmed"
+    with pytest.raises(mf.UnknownNameError, match="formula of thm-4.1-gamma 'gama'.*'gamma'"):
+        claim.misprinted(gama="1")
+
+
+# -- what evidence can tell -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("beta**(2*k+2)", "(beta**(k+1))**2"),
+        ("beta**(k-r) * beta**r", "beta**k"),
+        ("(1 - beta**(2*k)) / (1 - beta**k)", "1 + beta**k"),
+        ("M**2 * beta**(M*k) / M", "M * (beta**M)**k"),
+    ],
+)
+def test_identical_formulas_differ_by_nothing(a: str, b: str) -> None:
+    assert difference(symbolic(a), symbolic(b)) == 0
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("beta**(k+1)", "beta**k"),
+        ("(1 - beta**(k+1)) / (1 - beta)", "1 / (1 - beta)"),
+        ("sqrt(x**2)", "x"),
+        ("k*beta**k", "beta**k"),
+    ],
+)
+def test_different_formulas_differ(a: str, b: str) -> None:
+    assert difference(symbolic(a), symbolic(b)) != 0
+
+
+def test_names_of_functions_are_symbols_in_a_formula() -> None:
+    assert {s.name for s in symbolic("beta + gamma*E + S*N").free_symbols} == set("ESN") | {
+        "beta",
+        "gamma",
+    }
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "value", "verdict"),
+    [
+        (1.001, 0.001, 1.0, "pass"),
+        (1.01, 0.001, 1.0, "fail"),
+        (1.001, 0.1, 1.0, "inconclusive"),
+        (2.0, 0.1, 1.0, "fail"),
+        (1.0, 0.0, 1.0, "pass"),
+        (1.0, 0.0, 2.0, "fail"),
+    ],
+)
+def test_a_sample_has_to_be_able_to_contradict(
+    mean: float, error: float, value: float, verdict: str
+) -> None:
+    assert sampled("sample", mean, error, value).verdict == verdict
+
+
+def test_random_numbers_follow_from_the_seed_and_the_claim_alone() -> None:
+    one, other = claim_named("eq-3"), claim_named("thm-4.1-drift")
+    first = Given(one, 1).random().random()
+    assert Given(one, 1).random().random() == first
+    assert Given(one, 2).random().random() != first
+    assert Given(other, 1).random().random() != first
 
 
 # -- numeric evidence -----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import sympy
 
 import modflow as mf
 from modflow import cli
-from modflow.claims import CLAIMS, Claim, Evidence
+from modflow.claims import CLAIMS, Claim, Evidence, Given
 from modflow.integrate import SideBySide
 from modflow.report import files, progress
 
@@ -524,7 +524,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     before = dict(CLAIMS)
 
     def add(id: str, *verdicts: str, expected: str = "confirmed", press: bool = False) -> None:
-        def gather() -> Iterator[Evidence]:
+        def gather(_: Given) -> Iterator[Evidence]:
             for verdict in verdicts:
                 if press:
                     signal.raise_signal(signal.SIGINT)

@@ -14,7 +14,9 @@ ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/tour.md", "docs/methods.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/tour.md", "docs/methods.md", "docs/audit.md", "docs/moments.md"]
+)
 def test_python_blocks_run_and_print_what_stands_below(name):
     namespace, printed = {}, None
     for language, text in BLOCK.findall((ROOT / name).read_text()):
@@ -37,7 +39,8 @@ def commands():
 
 # `verify` is run as a whole by CI, and its times differ from run to run.
 @pytest.mark.parametrize("command", [c for c, _ in commands() if c != "modflow verify"])
-def test_console_blocks_show_what_the_command_prints(command, capsys, monkeypatch):
+def test_console_blocks_show_what_the_command_prints(command, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", shlex.split(command))
     with pytest.raises(SystemExit) as end:
         cli.main()
@@ -56,3 +59,12 @@ def test_the_readme_has_the_two_commands_that_ci_runs():
     assert len(starts) == 2
     assert starts[0].endswith("modflow verify")
     assert starts[1].endswith("pytest -n auto")
+
+
+def test_the_audit_lists_all_claims_with_their_verdicts():
+    from modflow.claims import CLAIMS
+
+    table = (ROOT / "docs/audit.md").read_text().split("## All claims")[1]
+    rows = re.findall(r"^\| (\S+) \| (.*) \| (\w+) \|$", table, re.M)
+    recorded = [(c.id, c.source, c.expected) for c in CLAIMS.values()]
+    assert rows[1:] == recorded  # below the heading

@@ -152,15 +152,14 @@ def test_claim_names_are_never_cut(width: int) -> None:
 
 
 def test_details_keep_formulas_on_one_line(study: mf.ConvergenceStudy) -> None:
-    numeric = Evidence(
-        "numeric", "a study", "pass", "order 2", corrected=True, data=study.to_dict()
-    )
+    numeric = Evidence("numeric", "a study", "pass", "order 2", "corrected", study.to_dict())
     exact = result("fail").evidence[0]
     text = rendered(claim_view(ClaimResult(claim(corrected="it is 2"), (exact, numeric), 0.1)))
     assert any(exact.detail.strip() in line for line in text.splitlines())
-    assert "true instead: it is 2" in text
-    assert "(corrected statement)" in text
-    assert "errors by h  0.00313: 2.34e+00" in text
+    assert "true instead:  it is 2" in text
+    printed, mended = map(text.index, ("the statement as printed", "the corrected statement"))
+    assert printed < text.index(exact.detail.strip()) < mended < text.index("order 2")
+    assert "errors by size  0.00313: 2.34e+00" in text
     assert "verdict: corrected" in text
 
 

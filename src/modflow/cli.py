@@ -18,18 +18,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import ModflowError
+from .errors import ModflowError, UnknownNameError
 from .interrupt import Interrupt
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from .batches import BatchSchedule
     from .claims import Claim, ClaimResult
     from .study import ConvergenceStudy
 
 MAX_STEP = 1000
 """The largest --step of derive: the exact coefficients of later steps fill pages."""
 _PIPE_WIDTH = 1000
+_FIGURES = ("fig-1",)
 _TYPERS_INTERRUPTED = 130
 
 app = typer.Typer(
@@ -167,8 +169,16 @@ def sweep(
         int | None, typer.Option(help="Split the data into so many batches, one a step.")
     ] = None,
     sampling: Annotated[
-        str, typer.Option(help="Order of the batches: cyclic, shuffled, independent.")
-    ] = "cyclic",
+        str | None,
+        typer.Option(
+            help="Order of the batches: cyclic (the default), once (one permutation for all "
+            "epochs), shuffled (one for each), independent (drawn with replacement)."
+        ),
+    ] = None,
+    sequence: Annotated[
+        str | None,
+        typer.Option(help="A batch for each step, repeated after its end: 0,2,1,1 or @FILE."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the order of the batches.")] = 0,
     as_json: Json = False,
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
@@ -193,11 +203,10 @@ def sweep(
     from .arguments import read_method, with_numbers
 
     rule = with_numbers(read_method(method, beta, settings or ()))
-    from .batches import BatchSchedule
+    schedule = _schedule(batches, sampling, sequence, seed)
     from .report.progress import LateProgress
     from .study import convergence_study
 
-    schedule = None if batches is None else BatchSchedule(sampling, batches, seed)
     _interrupt.listen()
     with LateProgress("compiling", steady=True) as progress:
         study = convergence_study(
@@ -213,6 +222,25 @@ def sweep(
         )
     _report_study(study, as_json, csv, plot)
     raise typer.Exit(_BY_VERDICT["inconclusive" if study.interrupted else study.verdict])
+
+
+def _schedule(
+    batches: int | None, sampling: str | None, sequence: str | None, seed: int
+) -> BatchSchedule | None:
+    if sampling is not None and sequence is not None:
+        raise ModflowError("--sampling and --sequence exclude each other")
+    if batches is None:
+        for name, value in (("--sampling", sampling), ("--sequence", sequence)):
+            if value is not None:
+                raise ModflowError(f"{name} orders batches: give their number with --batches")
+        return None
+    from .batches import BatchSchedule
+
+    if sequence is None:
+        return BatchSchedule("cyclic" if sampling is None else sampling, batches, seed)
+    from .batches.sequences import parse_sequence
+
+    return BatchSchedule.of(parse_sequence(sequence), batches)
 
 
 def _report_study(
@@ -249,19 +277,27 @@ def verify(
     claims: Annotated[list[str] | None, typer.Argument(help="Claims by id; default: all.")] = None,
     as_json: Json = False,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of what the evidence draws at random.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes; default: one for each processor.")
+    ] = None,
 ) -> None:
     """Check the paper's claims. With ids, show everything about them."""
     if junit is not None:
         from .report.files import check_writable
 
         check_writable(junit)
-    from .claims import CLAIMS, claim_named
+    if seed < 0:
+        raise ModflowError(f"a seed is a whole number from 0; got {seed}")
+    if jobs is not None and jobs < 1:
+        raise ModflowError(f"at least one process is needed; got --jobs {jobs}")
+    from .claims import CLAIMS, claim_named, default_jobs
     from .report.progress import LateProgress
 
     chosen = [claim_named(name) for name in dict.fromkeys(claims or CLAIMS)]
     _interrupt.listen()
-    with LateProgress() as progress:
-        results = _check_all(chosen, progress)
+    with LateProgress("checking claims") as progress:
+        results = _check_all(chosen, seed, jobs or default_jobs(), progress)
     interrupted = len(results) < len(chosen)
     if as_json:
         shown: str | RenderableType = json.dumps(
@@ -270,45 +306,75 @@ def verify(
     else:
         from rich.console import Group
 
-        from .report.tables import claim_view, claims_table
+        from .report.tables import audit_summary, claim_view, claims_table
 
         views = [claim_view(result) for result in results] if claims else [claims_table(results)]
-        met = sum(result.as_expected for result in results)
-        summary = f"{met} of {len(chosen)} claims have the verdict that the registry records"
-        shown = Group(*views, summary)
-    jobs = [lambda: _show(shown)]
+        shown = Group(*views, audit_summary(results, len(chosen)))
+    jobs_left = [lambda: _show(shown)]
     if junit is not None:
         from .report.files import write_atomically
         from .report.junit import junit_xml
 
-        jobs.append(lambda: write_atomically(junit, junit_xml(results)))
+        jobs_left.append(lambda: write_atomically(junit, junit_xml(results)))
     if interrupted:
         done = f"interrupted; claims checked: {len(results)} of {len(chosen)}"
-        jobs.append(lambda: _say(done))
-    _do_all(jobs)
+        jobs_left.append(lambda: _say(done))
+    _do_all(jobs_left)
     wrong = [result for result in results if not result.as_expected]
     if any(result.verdict != "inconclusive" for result in wrong):
         raise typer.Exit(Status.FAILS)
     raise typer.Exit(Status.INCONCLUSIVE if wrong or interrupted else Status.HOLDS)
 
 
-def _check_all(chosen: list[Claim], progress: Callable[[str, float], None]) -> list[ClaimResult]:
-    """Results in order, those before Ctrl-C if it comes before the last."""
-    from .claims import check_claim
+def _check_all(
+    chosen: list[Claim], seed: int, jobs: int, progress: Callable[[str, float], None]
+) -> list[ClaimResult]:
+    """Results in the order asked for; those that are there when Ctrl-C comes."""
+    from .claims import check_claims
 
-    results: list[ClaimResult] = []
+    found: dict[str, ClaimResult] = {}
     try:
-        for claim in chosen:
-            share = len(results) / len(chosen)
-            progress(claim.id, share)
-
-            def report(what: str, name: str = claim.id, share: float = share) -> None:
-                progress(f"{name}: {what} done", share)
-
-            results.append(check_claim(claim, report))
+        for result in check_claims(chosen, seed=seed, jobs=jobs, progress=progress):
+            found[result.claim.id] = result
     except KeyboardInterrupt:
         pass
-    return results
+    return [found[claim.id] for claim in chosen if claim.id in found]
+
+
+@app.command()
+def figure(
+    name: Annotated[str, typer.Argument(help="fig-1: end points on the two-layer model.")],
+    out: Annotated[
+        Path | None, typer.Option(help="A .pdf, .png or .svg file; default: NAME.pdf.")
+    ] = None,
+    x: Annotated[str, typer.Option("--x", help="The input x of the two-layer model.")] = "1",
+    y: Annotated[str, typer.Option("--y", help="Its target y.")] = "0.6",
+    as_json: Json = False,
+) -> None:
+    """Draw a figure of the paper again, with what the modified flows predict.
+
+    The paper does not give x and y of Figure 1; the defaults are Barrett and Dherin's.
+    """
+    if name not in _FIGURES:
+        raise UnknownNameError("figure", name, _FIGURES)
+    from .report.files import check_figure_format, check_writable
+
+    path = Path(f"{name}.pdf") if out is None else out
+    check_figure_format(path)
+    check_writable(path)
+    from .grid import parse_number
+
+    at = float(parse_number(x, "--x")), float(parse_number(y, "--y"))
+    from .report.progress import LateProgress
+
+    _interrupt.listen()
+    with LateProgress("running"):
+        from .report.figure_one import figure_one, figure_one_runs
+        from .report.figures import save
+
+        found = figure_one_runs(*at)
+    shown = json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else found.table()
+    _do_all([lambda: _show(shown), lambda: save(figure_one(found), path)])
 
 
 @app.command()

@@ -1,15 +1,57 @@
 """The paper, statement by statement: claims, each with evidence of its own and a verdict."""
 
-from . import section3, section4
-from ._registry import CLAIMS, Claim, ClaimResult, Evidence, check_claim, claim_named
+# Registered in the order of the paper.
+# isort: off
+from . import (
+    gradient_descent,
+    sharpness,
+    second_order,
+    heavy_ball,
+    remarks,
+    two_layer,
+    two_layer_ends,
+    continuous,
+    pointwise,
+    pointwise_order,
+    moments,
+    iterations,
+    stability,
+    edge_of_stability,
+    networks,
+    noise,
+    noise_effects,
+)
+
+# isort: on
+from ._audit import check_claims, default_jobs
+from ._evidence import Evidence
+from ._registry import CLAIMS, Claim, ClaimResult, Given, check_claim, claim_named
 
 __all__ = [
     "CLAIMS",
     "Claim",
     "ClaimResult",
     "Evidence",
+    "Given",
     "check_claim",
+    "check_claims",
     "claim_named",
-    "section3",
-    "section4",
+    "continuous",
+    "default_jobs",
+    "edge_of_stability",
+    "gradient_descent",
+    "heavy_ball",
+    "iterations",
+    "moments",
+    "networks",
+    "noise",
+    "noise_effects",
+    "pointwise",
+    "pointwise_order",
+    "remarks",
+    "second_order",
+    "sharpness",
+    "stability",
+    "two_layer",
+    "two_layer_ends",
 ]

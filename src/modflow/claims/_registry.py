@@ -1,58 +1,73 @@
-"""What a claim is, what counts as evidence, and how evidence makes a verdict.
+"""What a claim is, and how its evidence makes a verdict.
 
-A claim is a function that yields evidence, registered with its place and its statement::
+A claim is a function that yields evidence, registered with its place, its statement and the
+formulas that are printed there::
 
-    @claim("eq-3", source="Section 3, (3)", statement=r"...", expected="confirmed")
-    def equation_3():
-        yield identity("coefficient of h/4 |grad E|^2", equation, tree, formula)
-        yield order("GD against the flow (3)", study)
+    @claim(
+        "eq-3",
+        source="Section 3, (3)",
+        statement=r"...",
+        printed={"regularizer": "h/4"},
+        expected="confirmed",
+    )
+    def equation_3(given):
+        yield equal("coefficient of |grad E|^2", derived, given.printed("regularizer"))
 
-The verdict follows from the evidence alone: `confirmed` if all of it passes, `refuted` if
-any of it fails, `inconclusive` otherwise. A claim that is false as printed also yields
-evidence for the corrected statement (`corrected=True`); when all of that passes, the verdict
-is `corrected`. `expected` is what the registry records, and `modflow verify` fails where the
-evidence says otherwise.
+The verdict follows from the evidence alone: `confirmed` if all of what speaks about the printed
+statement passes, `refuted` if any of it fails, `inconclusive` otherwise. A claim that is false as
+printed also yields evidence about the corrected statement; when all of that passes, the verdict is
+`corrected`. What is found out besides, about neither of the two, is context. `expected` is what
+the registry records, and `modflow verify` fails where the evidence says otherwise.
+
+The evidence is made from the formulas, and never from their truth: `Claim.misprinted` is the same
+claim with another formula in its statement, and has to get another verdict.
 """
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
+import sympy
+
 from ..errors import UnknownNameError
-from ..modified import ModifiedEquation
-from ..series import Tree
-from ..study import ConvergenceStudy
+from ._evidence import Evidence
 
 Verdict = Literal["confirmed", "corrected", "refuted", "inconclusive"]
 
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_FUNCTIONS = ("sqrt", "log", "exp", "Sum", "Abs")
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """One finding: exact (an identity that holds or does not) or numeric (a study)."""
 
-    kind: Literal["exact", "numeric"]
-    text: str
-    verdict: str
-    """`pass`, `fail` or `inconclusive`."""
-    detail: str
-    """What was found, in one line: the difference that vanishes or does not, the order."""
-    corrected: bool = False
-    """Whether this speaks for the corrected statement instead of the printed one."""
-    data: dict[str, Any] = field(default_factory=dict)
+@dataclass(frozen=True)
+class Given:
+    """What a claim's evidence is gathered from."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "kind": self.kind,
-            "text": self.text,
-            "verdict": self.verdict,
-            "detail": self.detail,
-            "corrected": self.corrected,
-            "data": self.data,
-        }
+    claim: Claim
+    seed: int = 0
+
+    def printed(self, name: str) -> sympy.Expr:
+        """The formula of that name in the statement as printed; its names are plain symbols."""
+        return symbolic(self.claim.printed[name])
+
+    def true(self, name: str) -> sympy.Expr:
+        """The formula of that name in the corrected statement."""
+        return symbolic(self.claim.true[name])
+
+    def random(self) -> np.random.Generator:
+        """Random numbers of this claim and this seed alone, whatever else has run."""
+        return np.random.default_rng([self.seed, zlib.crc32(self.claim.id.encode())])
+
+
+def symbolic(text: str) -> sympy.Expr:
+    """A formula whose names are plain symbols, but for sqrt, log, exp, Sum and Abs."""
+    names = set(_NAME.findall(text)) - set(_FUNCTIONS)
+    return sympy.sympify(text, locals={name: sympy.Symbol(name) for name in names})
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +79,27 @@ class Claim:
     statement: str
     """In TeX, as printed."""
     expected: Verdict
-    gather: Callable[[], Iterator[Evidence]]
+    gather: Callable[[Given], Iterator[Evidence]]
     corrected: str | None = None
-    """The nearest true statement, where the printed one is false."""
+    """The nearest true statement, in TeX, where the printed one is false."""
+    printed: Mapping[str, str] = field(default_factory=dict)
+    """The formulas of the statement, as SymPy reads them."""
+    true: Mapping[str, str] = field(default_factory=dict)
+    """Those of the corrected statement."""
+    command: str | None = None
+    """What would decide a claim that nothing here can."""
+    cost: float = 0.0
+    """Seconds that it takes, roughly: what takes longest is begun first."""
+
+    def misprinted(self, **formulas: str) -> Claim:
+        """The claim with other formulas in its statement.
+
+        Raises UnknownNameError for a formula that the statement has not.
+        """
+        for name in formulas:
+            if name not in self.printed:
+                raise UnknownNameError(f"formula of {self.id}", name, self.printed)
+        return replace(self, printed={**self.printed, **formulas})
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +113,8 @@ class ClaimResult:
     @property
     def verdict(self) -> Verdict:
         """`confirmed`, `corrected`, `refuted` or `inconclusive`."""
-        printed = [e.verdict for e in self.evidence if not e.corrected]
-        mended = [e.verdict for e in self.evidence if e.corrected]
+        printed = [e.verdict for e in self.evidence if e.about == "printed"]
+        mended = [e.verdict for e in self.evidence if e.about == "corrected"]
         if printed and all(v == "pass" for v in printed):
             return "confirmed"
         if "fail" in printed:
@@ -99,31 +132,49 @@ class ClaimResult:
             "id": self.claim.id,
             "source": self.claim.source,
             "statement": self.claim.statement,
+            "printed": dict(self.claim.printed),
             "verdict": self.verdict,
             "expected": self.claim.expected,
             "corrected": self.claim.corrected,
+            "true": dict(self.claim.true),
+            "command": self.claim.command,
             "evidence": [e.to_dict() for e in self.evidence],
         }
 
-
-NODE, CHAIN = Tree(), Tree([Tree()])
-"""The trees of f and f'f, which is all that flows of order 2 have."""
-PROBLEMS = ("two-layer", "digits-tanh")
-"""What numeric evidence is gathered on: a formula, and a network on real data."""
 
 CLAIMS: dict[str, Claim] = {}
 """All claims, in the order of the paper."""
 
 
 def claim(
-    id: str, *, source: str, statement: str, expected: Verdict, corrected: str | None = None
-) -> Callable[[Callable[[], Iterator[Evidence]]], Claim]:
+    id: str,
+    *,
+    source: str,
+    statement: str,
+    expected: Verdict,
+    corrected: str | None = None,
+    printed: Mapping[str, str] | None = None,
+    true: Mapping[str, str] | None = None,
+    command: str | None = None,
+    cost: float = 0.0,
+) -> Callable[[Callable[[Given], Iterator[Evidence]]], Claim]:
     """Register a function that yields evidence as a claim."""
 
-    def register(gather: Callable[[], Iterator[Evidence]]) -> Claim:
+    def register(gather: Callable[[Given], Iterator[Evidence]]) -> Claim:
         if id in CLAIMS:
             raise ValueError(f"the claim {id!r} is registered twice")
-        CLAIMS[id] = Claim(id, source, statement, expected, gather, corrected)
+        CLAIMS[id] = Claim(
+            id,
+            source,
+            statement,
+            expected,
+            gather,
+            corrected,
+            printed or {},
+            true or {},
+            command,
+            cost,
+        )
         return CLAIMS[id]
 
     return register
@@ -136,60 +187,13 @@ def claim_named(id: str) -> Claim:
     return CLAIMS[id]
 
 
-def check_claim(claim: Claim, progress: Callable[[str], None] | None = None) -> ClaimResult:
-    """Gather the evidence for a claim."""
+def check_claim(
+    claim: Claim, progress: Callable[[str], None] | None = None, *, seed: int = 0
+) -> ClaimResult:
+    """Gather the evidence for a claim; what it draws at random follows from the seed."""
     began, found = time.perf_counter(), []
-    for evidence in claim.gather():
+    for evidence in claim.gather(Given(claim, seed)):
         found.append(evidence)
         if progress is not None:
             progress(evidence.text)
     return ClaimResult(claim, tuple(found), time.perf_counter() - began)
-
-
-# -- kinds of evidence ------------------------------------------------------------------------
-
-
-def identity(
-    text: str, equation: ModifiedEquation, tree: Tree, formula: Any, *, corrected: bool = False
-) -> Evidence:
-    """Whether a printed coefficient equals the derived one, for all k and all parameters."""
-    residual = equation.residual(tree, formula)
-    derived = equation.element(tree).to_sympy()
-    return Evidence(
-        "exact",
-        text,
-        "pass" if residual == 0 else "fail",
-        f"derived: {derived}; minus the printed one: {residual}",
-        corrected,
-        {
-            "tree": list(tree.level_sequence),
-            "derived": str(derived),
-            "printed": str(formula),
-            "difference": str(residual),
-        },
-    )
-
-
-def order(text: str, study: ConvergenceStudy, *, corrected: bool = False) -> Evidence:
-    """Whether a study shows the order that it was run for.
-
-    Raises KeyboardInterrupt for a study that was ended early: no claim rests on part of one.
-    """
-    if study.interrupted:
-        raise KeyboardInterrupt
-    low, high = study.interval
-    seen = (
-        f"observed order {study.observed_order:.3f} in [{low:.3f}, {high:.3f}], "
-        f"expected {study.expected}"
-    )
-    constant = study.predicted_constant
-    if constant is not None:
-        seen += f"; constant {study.constant:.4g}, predicted {constant:.4g}"
-    return Evidence(
-        "numeric",
-        text,
-        study.verdict,
-        seen,
-        corrected,
-        study.to_dict(),
-    )

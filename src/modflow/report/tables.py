@@ -16,6 +16,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..batches import BatchSchedule
 from ..claims import ClaimResult
 from ..convergence import pairwise_slopes
 from ..integrate import Comparison
@@ -77,7 +78,7 @@ def study_view(study: ConvergenceStudy) -> RenderableType:
         table.add_row(*(cells[name] for name in names), note)
     title = f"{study.method.numeric()} on {study.problem}"
     if study.batches is not None:
-        title += f", {study.batches.kind}"
+        title += f", {_order_of(study.batches)}"
     span = "after one step" if study.local else f"up to T = {study.T:g}"
     if study.digits is not None:
         span += f", {study.digits} digits"
@@ -162,6 +163,14 @@ def _rows(study: ConvergenceStudy) -> Iterator[_Row]:
     return (_Row(*row) for row in zip(*columns, strict=True))
 
 
+def _order_of(batches: BatchSchedule) -> str:
+    """Its kind, or the sequence itself where that fits."""
+    if batches.sequence is None:
+        return batches.kind
+    shown = ",".join(map(str, batches.sequence[:_SHOWN_BATCHES]))
+    return f"sequence {shown}" + (",..." if len(batches.sequence) > _SHOWN_BATCHES else "")
+
+
 def claims_table(results: Sequence[ClaimResult]) -> Table:
     """One row a claim."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -181,33 +190,55 @@ def claims_table(results: Sequence[ClaimResult]) -> Table:
     return table
 
 
+def audit_summary(results: Sequence[ClaimResult], asked: int) -> str:
+    """How many claims have which verdict, and how many have the recorded one."""
+    found = [result.verdict for result in results]
+    counts = ", ".join(f"{found.count(v)} {v}" for v in _VERDICTS if v in found)
+    met = sum(result.as_expected for result in results)
+    recorded = f"{met} of {asked} claims have the verdict that the registry records"
+    return f"{counts}; {recorded}" if counts else recorded
+
+
 def claim_view(result: ClaimResult) -> RenderableType:
     """Everything about one claim."""
     claim = result.claim
     lines: list[RenderableType] = [
         Text.assemble((claim.id, "bold"), f"  {claim.source}"),
-        Text(f"  {claim.statement}", style="italic"),
+        Text.assemble("  as printed:    ", (claim.statement, "italic")),
     ]
     if claim.corrected:
-        lines.append(Text(f"  true instead: {claim.corrected}"))
-    for evidence in result.evidence:
-        whose = " (corrected statement)" if evidence.corrected else ""
-        lines.append(
-            Text.assemble(
-                "  ", verdict_text(evidence.verdict), f"  {evidence.kind}: {evidence.text}{whose}"
-            )
-        )
-        lines.append(Text(f"        {evidence.detail}"))
-        if evidence.data.get("solver"):
-            lines.append(Text(_errors_line(evidence.data)))
+        lines.append(Text.assemble("  true instead:  ", (claim.corrected, "italic")))
+    for about, heading in _HEADINGS.items():
+        found = [evidence for evidence in result.evidence if evidence.about == about]
+        if found:
+            lines.append(Text(f"  {heading}"))
+        for evidence in found:
+            # What is beside the point has no verdict to show unless it fails.
+            beside = about == "context" and evidence.verdict != "fail"
+            mark = Text("note") if beside else verdict_text(evidence.verdict)
+            lines.append(Text.assemble("    ", mark, f"  {evidence.kind}: {evidence.text}"))
+            lines.append(Text(f"          {evidence.detail}"))
+            if evidence.data.get("errors"):
+                lines.append(Text(_errors_line(evidence.data)))
+    if claim.command is not None:
+        lines.append(Text(f"  what would decide it:  {claim.command}"))
     lines.append(Text.assemble("  verdict: ", verdict_text(result.verdict), "\n"))
     return Group(*lines)
+
+
+_SHOWN_BATCHES = 12
+_VERDICTS = ("confirmed", "corrected", "refuted", "inconclusive")
+_HEADINGS = {
+    "printed": "evidence about the statement as printed",
+    "corrected": "evidence about the corrected statement",
+    "context": "besides",
+}
 
 
 def _errors_line(data: dict[str, list[float]]) -> str:
     pairs = zip(data["step_sizes"], data["errors"], strict=True)
     shown = [f"{h:.3g}: {'-' if e is None else f'{e:.2e}'}" for h, e in pairs]
-    return "        errors by h  " + ", ".join(shown)
+    return "          errors by size  " + ", ".join(shown)
 
 
 def _figure(value: float, form: str) -> str:

@@ -1,0 +1,121 @@
+"""Many claims at once, in processes of their own: no claim needs another's result."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+
+from ..errors import ModflowError
+from ._evidence import Evidence
+from ._registry import CLAIMS, Claim, ClaimResult, check_claim
+
+_WORTH_A_PROCESS = 8.0
+"""Seconds of work below which starting processes takes longer than it saves."""
+
+Progress = Callable[[str, float], None]
+
+
+def check_claims(
+    claims: Sequence[Claim], *, seed: int = 0, jobs: int = 1, progress: Progress | None = None
+) -> Iterator[ClaimResult]:
+    """Results as they come, in any order; with several jobs what takes longest is begun first.
+
+    `progress` is told what is done and the share of it. Ctrl-C ends the iteration with
+    KeyboardInterrupt, and the processes with it. Raises ModflowError where a process ended by
+    itself, as for want of memory.
+    """
+    apart = [claim for claim in claims if _is_portable(claim)]
+    if jobs < 2 or len(apart) < 2 or sum(claim.cost for claim in apart) < _WORTH_A_PROCESS:
+        apart = []
+    here = [claim for claim in claims if claim not in apart]
+    total, done = sum(_weight(claim) for claim in claims), 0.0
+    for claim in here:
+        share, name = done / total, claim.id
+
+        def report(what: str, name: str = name, share: float = share) -> None:
+            if progress is not None:
+                progress(f"{name}: {what} done", share)
+
+        if progress is not None:
+            progress(name, share)
+        result = check_claim(claim, report, seed=seed)
+        done += _weight(claim)
+        yield result
+    if apart:
+        yield from _in_processes(apart, seed, jobs, progress, done, total)
+
+
+def default_jobs() -> int:
+    """One process for each processor that this one may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def _in_processes(
+    claims: Sequence[Claim],
+    seed: int,
+    jobs: int,
+    progress: Progress | None,
+    done: float,
+    total: float,
+) -> Iterator[ClaimResult]:
+    # Never by fork: JAX has threads.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(
+        min(jobs, len(claims)), mp_context=context, initializer=_leave_interrupts_alone
+    )
+    try:
+        ordered = sorted(claims, key=lambda claim: -claim.cost)
+        known: dict[Future[tuple[tuple[Evidence, ...], float]], Claim] = {
+            pool.submit(_check, claim.id, dict(claim.printed), seed): claim for claim in ordered
+        }
+        left = set(known)
+        while left:
+            if progress is not None:
+                busy = [claim.id for future, claim in known.items() if future.running()]
+                count = f"{len(known) - len(left)} of {len(known)} claims done"
+                progress(f"{count}, now {', '.join(busy[:jobs])}", done / total)
+            ready, left = wait(left, timeout=1.0, return_when=FIRST_COMPLETED)
+            for future in ready:
+                claim = known[future]
+                evidence, seconds = future.result()
+                done += _weight(claim)
+                yield ClaimResult(claim, evidence, seconds)
+    except BrokenProcessPool as error:
+        raise ModflowError(
+            "a process that checked claims ended by itself, perhaps for want of memory; "
+            "--jobs 1 needs the least"
+        ) from error
+    finally:
+        # Nobody waits for work whose result nobody will see.
+        for process in list((pool._processes or {}).values()):
+            if left:
+                process.terminate()
+        pool.shutdown(wait=not left, cancel_futures=True)
+
+
+def _check(id: str, printed: Mapping[str, str], seed: int) -> tuple[tuple[Evidence, ...], float]:
+    result = check_claim(replace(CLAIMS[id], printed=printed), seed=seed)
+    return result.evidence, result.seconds
+
+
+def _leave_interrupts_alone() -> None:
+    """Ctrl-C reaches all processes of a terminal; the one that was asked ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _is_portable(claim: Claim) -> bool:
+    """Whether another process finds the same claim under its id."""
+    own = claim.gather.__module__.startswith(f"{__package__}.")
+    return own and claim.id in CLAIMS and CLAIMS[claim.id].gather is claim.gather
+
+
+def _weight(claim: Claim) -> float:
+    return claim.cost + 0.1
