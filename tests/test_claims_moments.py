@@ -66,6 +66,9 @@ MISPRINTS: list[tuple[str, dict[str, str]]] = [
     ("rem-5.4-covariance", {"momentum": "1/(1-beta**2)"}),
     ("rem-5.4-covariance", {"momentum": "(1-beta)/(1+beta)*(1-beta**(2*k+2))"}),
     ("rem-5.5-stability", {"advantage": "sgd - momentum"}),
+    ("rem-5.5-stability", {"advantage": "momentum - 3*sgd"}),
+    ("rem-5.5-stability", {"advantage": "(1-beta)*momentum - sgd"}),
+    ("rem-5.5-stability", {"advantage": "momentum - sgd*(1+beta)/(1-beta)"}),
 ]
 
 
@@ -84,6 +87,8 @@ def test_misprints_are_refuted(name: str, formulas: dict[str, str]) -> None:
         ("rem-5.3-adjusted", {"factor": "(1+beta)/(1-beta)"}),
         ("rem-5.3-adjusted", {"factor": "(1 + beta*(F-G)/(G+F))/(1-beta)"}),
         ("rem-5.5-variance", {"reduction": "1"}),
+        ("rem-5.5-variance", {"reduction": "1 - h*lam*beta/(1+beta)"}),
+        ("rem-5.5-variance", {"reduction": "(1 - h*lam)/(1 - h*lam*(1-beta)/(1+beta))"}),
         ("rem-5.5-variance", {"reduction": "(2 - h*lam)/(2 - h*lam*(1+beta)/(1-beta))"}),
     ],
 )
@@ -97,6 +102,7 @@ def test_another_correction_would_not_do() -> None:
     for name, wrong in (
         ("rem-5.3-F", "(g1 - g)**2 + (g2 - g)**2"),
         ("rem-5.3-adjusted", "(1+beta)/(1-beta)"),
+        ("rem-5.5-variance", "1 - h*lam*beta/(1+beta)"),
     ):
         claim = claim_named(name)
         (formula,) = claim.true

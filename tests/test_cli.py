@@ -560,6 +560,22 @@ def test_verify_statuses(
     assert outcome.err == ""
 
 
+def test_verify_takes_a_seed_and_counts_verdicts(run: Run) -> None:
+    outcome = run("verify", "rem-5.3-coefficients", "abstract-factor", "--seed", "3", "--jobs", "2")
+    assert outcome.status == 0
+    assert "1 confirmed, 1 corrected; 2 of 2 claims have the verdict" in outcome.out
+    samples = [run("verify", "rem-5.3-coefficients", "--seed", seed).out for seed in ("3", "4")]
+    assert samples[0] != samples[1]
+    assert samples[0].split("verdict:")[0] in outcome.out
+
+
+def test_verify_says_what_would_decide_a_claim(run: Run) -> None:
+    outcome = run("verify", "fig-2-accuracy")
+    assert outcome.status == 0
+    assert "what would decide it:  modflow reproduce fig-2 --scale paper" in outcome.out
+    assert "1 inconclusive; 1 of 1 claims" in outcome.out
+
+
 def test_verify_asks_for_the_recorded_verdict(run: Run, registry: Callable[..., None]) -> None:
     registry("known-to-be-false", "fail", expected="refuted")
     assert run("verify").status == 0
@@ -593,6 +609,8 @@ def test_an_interrupted_verify_keeps_what_is_done(
         ("nope", "unknown claim 'nope'"),
         ("eq-3 --junit missing/x.xml", "there is no folder missing"),
         ("eq-3 --junit .", "it is a folder"),
+        ("eq-3 --seed -1", "a seed is a whole number from 0; got -1"),
+        ("eq-3 --jobs 0", "at least one process is needed; got --jobs 0"),
     ],
 )
 def test_verify_refuses(refused: Callable[..., str], arguments: str, why: str) -> None:

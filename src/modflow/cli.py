@@ -310,16 +310,16 @@ def verify(
 
         views = [claim_view(result) for result in results] if claims else [claims_table(results)]
         shown = Group(*views, audit_summary(results, len(chosen)))
-    jobs_left = [lambda: _show(shown)]
+    outputs = [lambda: _show(shown)]
     if junit is not None:
         from .report.files import write_atomically
         from .report.junit import junit_xml
 
-        jobs_left.append(lambda: write_atomically(junit, junit_xml(results)))
+        outputs.append(lambda: write_atomically(junit, junit_xml(results)))
     if interrupted:
         done = f"interrupted; claims checked: {len(results)} of {len(chosen)}"
-        jobs_left.append(lambda: _say(done))
-    _do_all(jobs_left)
+        outputs.append(lambda: _say(done))
+    _do_all(outputs)
     wrong = [result for result in results if not result.as_expected]
     if any(result.verdict != "inconclusive" for result in wrong):
         raise typer.Exit(Status.FAILS)
