@@ -142,9 +142,10 @@ def test_what_is_false_as_printed_would_be_confirmed_where_it_is_true():
     small = benefits.misprinted(step="(1-sqrt(beta))**2/(2*L)")
     assert check_claim(small).verdict == "confirmed"
     assert check_claim(benefits.misprinted(step="1/(2*L)")).verdict == "corrected"
-    gain = "(1-beta**2)*(1+v)/(1-beta+v*(1+beta))"
-    batches = CLAIMS["sec-6-same-conclusion-for-batches"].misprinted(gain=gain)
-    assert check_claim(batches).verdict == "confirmed"
+    batches = CLAIMS["sec-6-same-conclusion-for-batches"]
+    effective = batches.misprinted(conclusion="gain/(1-beta) - 1")
+    assert check_claim(effective).verdict == "confirmed"
+    assert check_claim(batches.misprinted(conclusion="1 - gain")).verdict == "corrected"
     caption = CLAIMS["fig-4-reading-accuracy"].misprinted(beta="5/10")
     assert check_claim(caption).verdict == "confirmed"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from modflow.claims import check_claim, claim_named
@@ -20,8 +22,6 @@ EXACT = [
     ("thm-4.1-gamma", {"strength": "h*gamma*(1+beta) / (2*(1-beta)**2)"}),
     ("eq-5-coefficients", {"regularizer": "(1+beta)*h / (4*(1-beta)**3)"}),
     ("eq-5-coefficients", {"drift": "1/(1-beta)**2"}),
-    ("eq-6-range", {"gamma": "2"}),
-    ("eq-6-range", {"order": "3"}),
     ("rem-4.1-force", {"factor": "1/(1+beta)"}),
     ("rem-4.1-rate", {"factor": "1/(1-beta)**2"}),
     ("rem-4.1-rate", {"effective": "h/(1-beta)**2"}),
@@ -39,6 +39,7 @@ EXACT = [
     ("thm-5.1-induction", {"memory": "2*beta**(2*(k-r))"}),
     ("thm-5.1-induction", {"force": "beta**(k-r+1)"}),
     ("thm-5.1-induction", {"factor": "h/2"}),
+    ("thm-5.1-intervals", {"force": "0"}),
     ("rem-5.1", {"memory": "beta**(k-r)"}),
     ("rem-5.1", {"factor": "-h/4"}),
     ("rem-5.2", {"SGD factor": "h/2"}),
@@ -87,6 +88,22 @@ def test_a_corrected_statement_in_its_place_is_confirmed(id: str) -> None:
     claim = claim_named(id)
     assert check_claim(claim).verdict == "corrected"
     assert check_claim(claim.misprinted(factor=claim.true["same rate"])).verdict == "confirmed"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"gamma": "2"}, {"drift": "1/(1-beta)"}, {"order": "3"}], ids=str
+)
+def test_a_wrong_correction_is_refuted(wrong: dict[str, str]) -> None:
+    claim = claim_named("eq-6-range")
+    assert check_claim(claim).verdict == "corrected"
+    assert check_claim(replace(claim, true={**claim.true, **wrong})).verdict == "refuted"
+
+
+def test_the_root_of_the_regularizer() -> None:
+    claim = claim_named("sec-3-sharpness-regularizer")
+    assert check_claim(claim).verdict == "corrected"
+    for wrong in ({"minimum": "rho**2*lam"}, {"near": "rho*norm/2"}, {"regularizer": "norm**2"}):
+        assert check_claim(replace(claim, true={**claim.true, **wrong})).verdict == "refuted"
 
 
 def test_the_letters_of_the_ode_in_their_places_are_confirmed() -> None:

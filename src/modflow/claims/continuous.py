@@ -82,7 +82,8 @@ def continuous_approximation(given: Given) -> Iterator[Evidence]:
     "sec-5-kinks",
     source="Section 5, after (9)",
     statement=r"\text{the left and right-side derivatives are not equal at a transit point } t_k"
-    r" \text{ from one batch to another, } \mathbf{x}'(t_k^+) \neq \mathbf{x}'(t_k^-)",
+    r" \text{ from one batch to another, } \mathbf{x}'(t_k^+) \neq \mathbf{x}'(t_k^-) \quad"
+    r" \text{[but for exceptional batches]}",
     printed={"force": "1", "memory": "beta/h"},
     expected="confirmed",
 )

@@ -101,7 +101,8 @@ def positive(text: str, value: sympy.Expr, *, about: About = "printed") -> Evide
     "rem-5.3-coefficients",
     source="Remark 5.3",
     statement=r"\mathbb{E}(IGRM_s)(\mathbf{x}) = \frac{h(1+\beta)}{4(1-\beta)^3}"
-    r" \|\nabla E\|_2^2 + \frac{h}{4(1-\beta)^2} F, \text{ with the variance of gradients for } F",
+    r" \|\nabla E\|_2^2 + \frac{h}{4(1-\beta)^2} F \quad \text{[independent draws, } k \to \infty"
+    r" \text{, and } F \text{ the variance of the gradients]}",
     printed={"gradient": "h*(1+beta)/(4*(1-beta)**3)", "variance": "h/(4*(1-beta)**2)"},
     expected="confirmed",
     cost=1,
@@ -355,7 +356,8 @@ def adjusted(given: Given) -> Iterator[Evidence]:
     "rem-5.4-expectation",
     source="Remark 5.4",
     statement=r"\text{suppose the effective learning rate } \frac{h}{1-\beta} \text{ is used, so"
-    r" that the force terms in (SGD) and (SGD+M) have the same expectation}",
+    r" that the force terms in (SGD) and (SGD+M) have the same expectation} \quad"
+    r" \text{[independent draws, } k \to \infty \text{]}",
     printed={"effective": "h/(1-beta)"},
     expected="confirmed",
 )
@@ -376,7 +378,7 @@ def expectation_of_force(given: Given) -> Iterator[Evidence]:
     source="Remark 5.4",
     statement=r"\text{the covariance matrix of the force } -E_k \text{ driving (SGD) is exactly }"
     r" C, \text{ while that of the force } -G_k \text{ driving (SGD+M) is only }"
-    r" \frac{(1-\beta)}{1+\beta} C",
+    r" \frac{(1-\beta)}{1+\beta} C \quad \text{[independent draws, } k \to \infty \text{]}",
     printed={"sgd": "1", "momentum": "(1-beta)/(1+beta)"},
     expected="confirmed",
     cost=1,

@@ -87,9 +87,10 @@ _MEAN = (
     r"\mathbb{E}\,\mathbf{x}^k \text{ follows } \dot{\mathbf{m}} = -\nabla \left( R + \frac{h}{4}"
     r" \|\nabla R\|^2 \right) - \frac{1}{2} \nabla^3 R : V, \quad \dot V = -(\nabla^2 R\, V + V"
     r" \nabla^2 R) + h\, \text{Cov}_{\eta} \nabla E(\mathbf{m} + \eta), \text{ to } O(h^2);"
-    r" \text{ along a valley of minima of curvature } a, \text{ where } V \text{ has settled, this"
-    r" is the pull of } -\frac{\sigma^2}{h} \log(1 - \tfrac{h a}{2}) = \frac{\sigma^2}{2} a +"
-    r" \frac{h}{8} \sigma^2 a^2 + \ldots"
+    r" \text{ in the term of } \sigma^2; \text{ along a valley of minima of curvature } a, \text{"
+    r" where } V \text{ has settled, the iterates are pulled by the gradient of }"
+    r" -\frac{\sigma^2}{h} \log(1 - \tfrac{h a}{2}) = \frac{\sigma^2}{2} a +"
+    r" \frac{h}{8} \sigma^2 a^2 + \ldots \text{, with which this flow agrees to the order } h"
 )
 
 
@@ -97,8 +98,8 @@ _MEAN = (
     "sec-7-mean-of-iterates",
     source="Section 7, 'In expectation, the modified loss is'",
     statement=r"\text{in expectation, the modified loss is }"
-    rf" {WHOLE} \text{{, in the sense that }} \mathbb{{E}}\,\mathbf{{x}}^k \text{{ follows its"
-    r" flow as } \mathbf{x}^k \text{ follows (3), to } O(h^2)",
+    rf" {WHOLE} \quad \text{{[so that }} \mathbb{{E}}\,\mathbf{{x}}^k \text{{ follows its"
+    r" flow as } \mathbf{x}^k \text{ follows (3), to } O(h^2) \text{]}",
     corrected=_MEAN,
     printed={"regularizer": "h/4"},
     true={
@@ -256,8 +257,8 @@ def momentum(given: Given) -> Iterator[Evidence]:
     "sec-7-momentum-adjusted",
     source="Section 7, after the displayed expectation, in the sense of Remarks 4.2 and 5.3",
     statement=r"\text{we expect this new regularization term to get stronger when momentum is"
-    r" added, as (Remark 5.3) even with the adjusted learning rate, the IGR in (SGD+M) is still"
-    r" about } \frac{1}{1-\beta} \text{ times stronger}",
+    r" added, as momentum amplifies the power of IGR (Remark 4.2, 5.3) [``even with the adjusted"
+    r" learning rate'', by } \frac{1}{1-\beta} \text{]}",
     corrected=r"\text{at the same effective learning rate } \frac{h}{1-\beta} \text{ the new term,"
     r" beside its force, is exactly as strong as without momentum}",
     printed={"factor": "1/(1-beta)"},

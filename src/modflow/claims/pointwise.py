@@ -136,6 +136,33 @@ def induction(given: Given) -> Iterator[Evidence]:
     )
 
 
+@claim(
+    "thm-5.1-intervals",
+    source="Section 5, after Theorem 5.1",
+    statement=r"\text{the stochastic IGR-M has different expressions on different intervals, caused"
+    r" by the abrupt changes between adjacent batches}",
+    printed=THEOREM,
+    expected="confirmed",
+)
+def intervals(given: Given) -> Iterator[Evidence]:
+    """The regularizers of steps 2 and 3: with batches of their own, and with one for all."""
+    found = {step: printed_fields(given.printed, step)[1] for step in (2, 3)}
+    jumps = {pair: difference(value, found[2].get(pair, 0)) for pair, value in found[3].items()}
+    differs = [pair for pair, jump in jumps.items() if jump != 0]
+    yield fact(
+        "step 3 differs from step 2 in terms of its own batch, and of the ones before",
+        {(3, 3), (2, 3), (2, 2)} <= set(differs),
+        f"in {len(differs)} of {len(jumps)} coefficients of h f_i'f_j; of f_3'f_3 by {jumps[3, 3]}",
+    )
+    one = [sympy.factor(sum(chains.values())) for chains in found.values()]
+    yield fact(
+        "with one batch for all steps what is left of the jump is the transient of (4)",
+        difference(*one) != 0,
+        f"{sympy.factor(one[1] - one[0])}, which falls like beta^k",
+        about="context",
+    )
+
+
 # -- Remarks 5.1 and 5.2 ----------------------------------------------------------------------
 
 

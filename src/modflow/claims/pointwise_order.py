@@ -46,7 +46,8 @@ def theorem_order(given: Given) -> Iterator[Evidence]:
         for b, found in _distances(given, problem):
             name = f"{problem.name}, beta = {b:g}"
             yield rate(
-                f"{name}: root mean square distance of {SEQUENCES} random sequences",
+                f"{name}: root mean square distance of {SEQUENCES} random sequences, at the"
+                " ends of their periods",
                 found.sizes,
                 np.sqrt(np.mean(found.errors**2, axis=1)),
                 expected,

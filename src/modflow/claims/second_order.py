@@ -55,7 +55,11 @@ def inertia_and_friction() -> tuple[sympy.Expr, sympy.Expr]:
     cost=3,
 )
 def form(given: Given) -> Iterator[Evidence]:
-    """Mass belongs to the acceleration: the printed letters have changed places."""
+    """Mass belongs to the acceleration: the printed letters have changed places.
+
+    The paper says nothing of m and γ but that this is the equation of Kovachki & Stuart, with
+    damping. So what is false is their names, and any use of them that follows the names.
+    """
     inertia, friction = inertia_and_friction()
     meaning = {m: inertia, gamma: friction}
     abouts: tuple[tuple[About, Any], ...] = (
@@ -83,7 +87,7 @@ def form(given: Given) -> Iterator[Evidence]:
     "sec-4-ode-closeness",
     source="Section 4, before Theorem 4.1",
     statement=r"\text{only } O(h) \text{ closeness is proven between the momentum updates and this"
-    r" ODE trajectory, which is not enough (it only gives } O(h) \text{ closeness)}",
+    r" ODE trajectory under general step size assumptions [and no more is true]}",
     printed={"order": "1"},
     expected="confirmed",
     cost=4,

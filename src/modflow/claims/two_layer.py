@@ -40,6 +40,7 @@ from ._two_layer import (
     x,
     y,
 )
+from .remarks import limits
 
 s = sympy.Symbol("s")
 PRODUCT = "y/x"
@@ -300,4 +301,43 @@ def norms(given: Given) -> Iterator[Evidence]:
         f"{cells.share} in this order; {(~cells.known).sum()} starts with D = 0 undecided",
         kind="numeric",
         about="context",
+    )
+
+
+@claim(
+    "fig-1-caption",
+    source="Figure 1, caption",
+    statement=r"\text{implicit regularization for (GD+M) is stronger than that of (GD) for the same"
+    r" effective learning rate } \tfrac{h}{1-\beta} \text{. As } \beta \text{ increases the optima"
+    r" seems to find solution with a lower norm} \quad \text{[in the four runs of the figure;}"
+    r" (x, y) \text{ is not given, and is } (1, 0.6) \text{ here]}",
+    printed=SETTINGS,
+    expected="confirmed",
+    cost=1,
+)
+def caption(given: Given) -> Iterator[Evidence]:
+    """As a statement about these four runs; `fig-1-in-general` reads it as one about momentum."""
+    settings, found = four_runs(given)
+    rates = [size / (1 - b) for size, b in settings]
+    rounding = 4 * np.finfo(float).eps * rates[-1]
+    yield fact(
+        "the effective learning rates are the same",
+        bool(max(rates) - min(rates) <= rounding),
+        ", ".join(f"{rate:g}" for rate in rates),
+        kind="numeric",
+    )
+    order = np.argsort([b for _, b in settings])
+    falls = -np.diff(found.norm[order])
+    doubts = found.norm_doubt[order]
+    yield fact(
+        "the norm at the end falls from each momentum to the next",
+        bool(np.all(falls > doubts[1:] + doubts[:-1])),
+        ", ".join(f"beta = {settings[i][1]:g}: {found.norm[i]:.4f}" for i in order),
+        kind="numeric",
+    )
+    ratio = limits()[1].subs(h, (1 - beta) * h) / (h / 4)
+    yield equal(
+        "the coefficient of |grad E|^2, over that of GD, exceeds 1 by",
+        ratio - 1,
+        2 * beta / (1 - beta),
     )

@@ -260,12 +260,12 @@ def _why() -> Iterator[Evidence]:
 
 
 @claim(
-    "fig-1-caption",
-    source="Figure 1, caption",
+    "fig-1-in-general",
+    source="Figure 1, caption, read in general",
     statement=r"\text{implicit regularization for (GD+M) is stronger than that of (GD) for the same"
     r" effective learning rate } \tfrac{h}{1-\beta} \text{. As } \beta \text{ increases the optima"
-    r" seems to find solution with a lower norm} \quad \text{(for all } 0 \leq \beta < 1"
-    r" \text{ and all } (x, y) \text{, at } \tfrac{h}{1-\beta} = 10^{-2} \text{)}",
+    r" seems to find solution with a lower norm} \quad \text{[for all } 0 \leq \beta < 1"
+    r" \text{ and all } (x, y) \text{, at } \tfrac{h}{1-\beta} = 10^{-2} \text{]}",
     printed={"below": "1", "rate": "1/100"},
     expected="corrected",
     corrected=r"\text{for } x \neq 0 \text{ and a start with } E \neq 0, D = w_1^2 - w_2^2 \neq 0"
