@@ -17,7 +17,7 @@ smooth loss, and `modflow sweep` shows them on the larger networks."""
 def real_losses() -> tuple[Problem, Problem]:
     """The two-layer model of section 4.1, and a small tanh network on the digits."""
     network = tanh_network(_SAMPLES, _HIDDEN)
-    return problem_named("two-layer"), replace(network, name=f"digits-tanh-{_SAMPLES}", sizes=10)
+    return problem_named("two-layer"), replace(network, name=f"digits-tanh-{_SAMPLES}", sizes=8)
 
 
 @cache

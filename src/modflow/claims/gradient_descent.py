@@ -98,7 +98,7 @@ def global_gradient_flow(given: Given) -> Iterator[Evidence]:
     statement=r"\text{the modified flow (3) is } O(h^2)\text{-close to the GD trajectory}",
     printed={**FLOW, "order": "2"},
     expected="confirmed",
-    cost=6,
+    cost=4,
 )
 def global_modified_flow(given: Given) -> Iterator[Evidence]:
     """Gradient descent against the modified flow over a fixed time."""
