@@ -5,59 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 
 import modflow as mf
-from modflow import cli
 from modflow.report import figure_one as module
-from modflow.report import progress
 from modflow.report.figure_one import SETTINGS, FigureOne, Run, figure_one, figure_one_runs
 from modflow.report.figures import save
-
-
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """`modflow ARGS`, in this process."""
-
-    def invoke(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["modflow", *arguments])
-        handler = signal.getsignal(signal.SIGINT)
-        try:
-            with pytest.raises(SystemExit) as exited:
-                cli.main()
-        finally:
-            signal.signal(signal.SIGINT, handler)
-        return Outcome(int(exited.value.code or 0), *capsys.readouterr())
-
-    monkeypatch.setattr(progress, "DELAY_SECONDS", 1e6)
-    return invoke
-
-
-@pytest.fixture
-def refused(run: Callable[..., Outcome]) -> Callable[..., str]:
-    """The one line on stderr with which `modflow ARGS` is refused."""
-
-    def invoke(*arguments: str) -> str:
-        status, out, err = run(*arguments)
-        assert (status, out) == (2, "")
-        assert err.startswith("modflow: error: ")
-        assert err.count("\n") == 1
-        return err
-
-    return invoke
 
 
 @pytest.fixture(scope="module")

@@ -106,3 +106,15 @@ def inner(a: PyTree[Array], b: PyTree[Array]) -> Float[Array, ""]:
 def distance(a: PyTree[Array], b: PyTree[Array]) -> Float[Array, ""]:
     """The Euclidean distance over all leaves."""
     return norm(jax.tree.map(jnp.subtract, a, b))
+
+
+def runge_kutta(field: Callable[[Any], Any], x: Any, h: Any) -> Any:
+    """One step of the classical Runge–Kutta method for x' = field(x), of order 4.
+
+    x is anything that can be added and scaled: an array, of NumPy or of JAX, or a `Vector`.
+    """
+    a = field(x)
+    b = field(x + h / 2 * a)
+    c = field(x + h / 2 * b)
+    d = field(x + h * c)
+    return x + h / 6 * (a + 2 * b + 2 * c + d)

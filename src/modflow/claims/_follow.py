@@ -25,6 +25,7 @@ from jaxtyping import Array, Float, Int
 from ..convergence import OrderEstimate, estimate_order
 from ..methods import HeavyBall
 from ..problems import Problem
+from ..vectors import runge_kutta
 from ._evidence import About, Evidence, rate
 
 Gradient = Callable[[Any, Float[Array, " n"]], Float[Array, " n"]]
@@ -115,7 +116,7 @@ class Follower:
                 point = Point(k, h, beta, j, y, before, parameters)
 
                 def part(_: Any, z: Array) -> Array:
-                    return _runge_kutta(lambda v: field(gradient, point, v), z, h / parts)
+                    return runge_kutta(lambda v: field(gradient, point, v), z, h / parts)
 
                 new = lax.fori_loop(0, parts, part, y)
                 away = jnp.linalg.norm(x - new)
@@ -179,11 +180,3 @@ class Follower:
     def _run(self, arguments: Any, parts: int) -> Any:
         given = *arguments, jnp.asarray(parts), self._start, self._data
         return jax.device_get(self._program(*given))
-
-
-def _runge_kutta(field: Callable[[Array], Array], x: Array, h: Any) -> Array:
-    a = field(x)
-    b = field(x + h / 2 * a)
-    c = field(x + h / 2 * b)
-    d = field(x + h * c)
-    return x + h / 6 * (a + 2 * b + 2 * c + d)

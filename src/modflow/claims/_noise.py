@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import sympy
 from jaxtyping import Float
 
 from ..gaussian import SIGMA, STEP, JetPolynomial
+from ..vectors import runge_kutta
 
 VARIABLES = sympy.symbols("x y")
 _x, _y = VARIABLES
@@ -115,11 +116,7 @@ def flow_and_iterates(
     iterates, flow = [], []
     for k in range(steps):
         x = step(k, x)
-        a = field(k, y)
-        b = field(k, y + h / 2 * a)
-        c = field(k, y + h / 2 * b)
-        d = field(k, y + h * c)
-        y = y + h / 6 * (a + 2 * b + 2 * c + d)
+        y = runge_kutta(partial(field, k), y, h)
         iterates.append(x)
         flow.append(y)
     return np.array(iterates), np.array(flow)

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 from ..methods import HeavyBall
 from ..modified import modified_equation
 from ..problems import problem_named
+from ..vectors import runge_kutta
 from ._evidence import CHAIN, NODE, About, Evidence, equal, rate
 from ._registry import Given, claim
 
@@ -192,17 +193,10 @@ def _program() -> Any:
         def slope(z: Array) -> Array:
             return jnp.stack([z[1], (f(z[0]) - friction * z[1]) / inertia])
 
-        def part(_: Any, z: Array) -> Array:
-            a = slope(z)
-            c = slope(z + dt / 2 * a)
-            d = slope(z + dt / 2 * c)
-            e = slope(z + dt * d)
-            return z + dt / 6 * (a + 2 * c + 2 * d + e)
-
         def advance(s: Any) -> Any:
             k, x, memory, z, worst = s
             x, memory = rule.step(f, h, x, memory)
-            z = lax.fori_loop(0, parts, part, z)
+            z = lax.fori_loop(0, parts, lambda _, z: runge_kutta(slope, z, dt), z)
             away = jnp.linalg.norm(x - z[0])
             return k + 1, x, memory, z, jnp.where(k + 1 >= first, jnp.maximum(worst, away), worst)
 
