@@ -45,14 +45,31 @@ FLOW_4 = {"drift": DRIFT, "gamma": GAMMA, "strength": STRENGTH}
 FLOW_5 = {"drift": LIMIT_DRIFT, "regularizer": LIMIT_REGULARIZER}
 
 
+Formula = Callable[[str], sympy.Expr]
+Numeric = Callable[..., Any]
+
+
+def terms_4(formula: Formula) -> tuple[sympy.Expr, sympy.Expr]:
+    """Drift and strength of (4) in k, β and h, with γ put into the latter."""
+    return formula("drift"), _strength(formula)
+
+
+def _strength(formula: Formula) -> sympy.Expr:
+    return formula("strength").subs("gamma", formula("gamma"))
+
+
+def _numeric_4(formula: Formula, module: str) -> list[Numeric]:
+    """Both as functions of (k, β, h), for this array module."""
+    return [sympy.lambdify((k, beta, h), term, module) for term in terms_4(formula)]
+
+
 def flow_4(given: Given) -> ModifiedEquation:
     """The piecewise flow (4), from the formulas as they are printed.
 
     Its h-term is -strength ∇²E ∇E, and ∇²E ∇E = f'f for f = -∇E.
     """
-    derived = modified_equation(HeavyBall(), 2)
-    strength = given.printed("strength").subs("gamma", given.printed("gamma"))
-    return derived.with_coefficients({NODE: given.printed("drift"), CHAIN: -strength / h})
+    derived, (drift, strength) = modified_equation(HeavyBall(), 2), terms_4(given.printed)
+    return derived.with_coefficients({NODE: drift, CHAIN: -strength / h})
 
 
 def flow_5(given: Given) -> ModifiedEquation:
@@ -90,9 +107,8 @@ def drift(given: Given) -> Iterator[Evidence]:
 )
 def gamma(given: Given) -> Iterator[Evidence]:
     """The coefficient of the Hessian-gradient product in (4)."""
-    strength = given.printed("strength").subs("gamma", given.printed("gamma"))
     derived = modified_equation(HeavyBall(), 2)
-    yield identity("coefficient of h f'f", derived, CHAIN, -strength / h)
+    yield identity("coefficient of h f'f", derived, CHAIN, -_strength(given.printed) / h)
 
 
 @claim(
@@ -118,15 +134,9 @@ def theorem_order(given: Given) -> Iterator[Evidence]:
             yield order(f"{problem.name}, beta = {float(b):g}", study)
 
 
-Numeric = Callable[..., Any]
-
-
-def field_4(formula: Callable[[str], sympy.Expr], later: int = 0) -> Field:
+def field_4(formula: Formula, later: int = 0) -> Field:
     """(4) in JAX from its formulas, for k steps `later` than they are taken."""
-    strength = formula("strength").subs("gamma", formula("gamma"))
-    drift, product = (
-        sympy.lambdify((k, beta, h), value, "jax") for value in (formula("drift"), strength)
-    )
+    drift, product = _numeric_4(formula, "jax")
 
     def field(gradient: Gradient, at: Point, x: jax.Array) -> jax.Array:
         step = at.k + later, at.beta, at.h
@@ -229,7 +239,7 @@ def bound(given: Given) -> Iterator[Evidence]:
         strength = 2 * drift * regularizer(at.beta, at.h)
         return gradient_field(drift, strength, gradient, at, x)
 
-    momenta = [0.5, 0.9]
+    momenta, slower = [0.5, 0.9], int(given.true("reduced order"))
     sizes = [2.0**-n for n in range(7, 18)]
     with jax.enable_x64(True):
         whole = Follower(problem_named("two-layer"), field_4(given.true)).run(sizes, 1.0, momenta)
@@ -239,7 +249,7 @@ def bound(given: Given) -> Iterator[Evidence]:
     for i, b in enumerate(momenta):
         name = f"two-layer, beta = {b:g}"
         yield whole.rate(f"{name}, (4) from x^0", 2, run=i, about="corrected")
-        yield begun.rate(f"{name}, (5) from x^0", 1, run=i, about="corrected")
+        yield begun.rate(f"{name}, (5) from x^0", slower, run=i, about="corrected")
         yield moved.rate(
             f"{name}, (5) from the shifted start, from T/2 on", 2, run=i, about="corrected"
         )
@@ -276,7 +286,7 @@ def all_step_sizes(given: Given) -> Iterator[Evidence]:
         + ", ".join(f"{value:.3g}" for value in logarithms),
         kind="numeric",
     )
-    flow, power = _numbers(given.true), int(given.true("order"))
+    flow, power = _numeric_4(given.true, "numpy"), int(given.true("order"))
     time, curvatures = 1.0, (1.0, 2.0, 5.0)
     # On a quadratic each eigenvector is solved exactly: x̃' = -(drift λ + strength λ²) x̃.
     sizes = np.geomspace(time * (1 - 1e-9), time / 4096, 200)
@@ -298,22 +308,14 @@ def all_step_sizes(given: Given) -> Iterator[Evidence]:
         )
 
 
-def _numbers(formula: Callable[[str], sympy.Expr]) -> list[Numeric]:
-    """Drift and strength of (4) as functions of (k, β, h)."""
-    return [
-        sympy.lambdify((k, beta, h), formula(name).subs("gamma", formula("gamma")))
-        for name in ("drift", "strength")
-    ]
-
-
-def _blown_up(formula: Callable[[str], sympy.Expr], size: float) -> float:
+def _blown_up(formula: Formula, size: float) -> float:
     """log10 of a lower bound of max |x^k - x̃(t_k)| on E = -x^4/4 up to T = 1/2, β = 1/2.
 
     The h-term of (4), -strength 3x^5, bounds its solution: beyond (drift/(3 strength))^(1/2) it
     falls. The iterates grow like h x³, and further than any float: from 10^8 on their logarithm
     is followed, by x^{k+1} ≥ h (x^k)³, which leaves out what is positive.
     """
-    drift, strength = _numbers(formula)
+    drift, strength = _numeric_4(formula, "numpy")
     x = before = 1.0
     large, bound = 0.0, 1.0
     for step in range(int(0.5 / size)):
