@@ -9,6 +9,8 @@ import numpy as np
 import sympy
 from jaxtyping import Int
 
+from ..batches import BatchSchedule
+
 h, k, r, beta = sympy.symbols("h k r beta")
 Formula = Callable[[str], sympy.Expr]
 
@@ -47,11 +49,13 @@ def printed_fields(
 
 
 def random_sequences(random: np.random.Generator, count: int) -> Int[np.ndarray, "n PERIOD"]:
-    """One period of each, by turns: independent draws, an epoch without replacement and once
-    more, and two different epochs."""
-    found = []
-    for i in range(count):
-        drawn = random.integers(10, size=PERIOD)
-        orders = [random.permutation(10) for _ in range(i % 3)]
-        found.append(np.resize(np.concatenate(orders or [drawn]), PERIOD))
-    return np.array(found)
+    """One period of each, of ten batches, by turns: independent draws, an epoch without
+    replacement and once more, and two different epochs."""
+    kinds = ("independent", "once", "shuffled")
+    seeds = random.integers(2**32, size=count)
+    return np.array(
+        [
+            BatchSchedule(kinds[i % len(kinds)], 10, int(seed)).first(PERIOD)
+            for i, seed in enumerate(seeds)
+        ]
+    )
