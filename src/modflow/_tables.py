@@ -213,16 +213,26 @@ def latex_table(
 
 
 def tikz(tree: Tree) -> str:
-    """A drawing with TikZ, the root at the bottom."""
-    points, edges = _layout(tree)
+    """A drawing with TikZ, the root at the bottom; colours stand beside the vertices, if any."""
+    points, edges = layout(tree)
     place = [f"({x:g},{y})" for x, y in points]
     lines = "".join(rf" \draw {place[a]} -- {place[b]};" for a, b in edges)
     dots = "".join(rf" \fill {at} circle[radius=1.5pt];" for at in place)
-    options = "x=2.6mm, y=3mm, baseline=(current bounding box.center)"
+    if any(tree.colours):
+        dots += "".join(
+            rf" \node[right, inner sep=2pt, font=\tiny] at {at} {{{colour}}};"
+            for at, colour in zip(place, colours_in_layout(tree), strict=True)
+        )
+    options = "x=2.6mm, y=3mm, baseline={([yshift=-0.6ex]current bounding box.center)}"
     return rf"\begin{{tikzpicture}}[{options}]{lines}{dots} \end{{tikzpicture}}"
 
 
-def _layout(tree: Tree) -> tuple[list[tuple[float, int]], list[tuple[int, int]]]:
+def colours_in_layout(tree: Tree) -> list[int]:
+    """The colours in the order of the points of `layout`: a vertex after its branches."""
+    return [*(c for child in tree.children for c in colours_in_layout(child)), tree.colour]
+
+
+def layout(tree: Tree) -> tuple[list[tuple[float, int]], list[tuple[int, int]]]:
     """Places of the vertices, leaves one apart and the root at height 0, and the edges."""
     points: list[tuple[float, int]] = []
     edges: list[tuple[int, int]] = []

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import (
     chain,
+    combinations,
     combinations_with_replacement,
     count,
     groupby,
@@ -267,19 +268,58 @@ def _part_text(c: Contraction, part: list[int], style: _Style, letters: Iterator
         if c.degrees[i] == 1 and n == 1 and c.noise[j]:
             return _tensor(c, j, 1, style, into=first)
         return style.inner.format(*sorted((first, second), key=len))
+    if style is _TEX and _is_tree(c, part):
+        return _nested(c, part)
     return _indexed(c, part, style, letters)
+
+
+def _is_tree(c: Contraction, part: list[int]) -> bool:
+    """Whether a connected part has no cycles but loops."""
+    between = [c.edges[i][j] for i, j in combinations(part, 2) if c.edges[i][j]]
+    return len(between) == len(part) - 1 and max(between) == 1
+
+
+def _nested(c: Contraction, part: list[int]) -> str:
+    """A tree in TeX without indices: derivatives applied to one another, from the free index on.
+
+    A full contraction begins at a vertex of the highest degree.
+    """
+
+    def text(i: int, parent: int | None) -> str:
+        inner = sorted(
+            (text(j, i) for j in part if j not in (i, parent) and c.edges[i][j]),
+            key=lambda branch: (-len(branch), branch),
+        )
+        rest = c.free[i] + (parent is not None)
+        if len(inner) == 1 and rest == 1 and not c.noise[i]:
+            return _tensor(c, i, 2, _TEX) + _TEX.separator + inner[0]
+        bare = _derivative(c, i, len(inner) + rest + c.noise[i], _TEX)
+        return bare + f"[{', '.join([*inner, *[_TEX.eta] * c.noise[i]])}]" * bool(
+            inner or c.noise[i]
+        )
+
+    roots = [i for i in part if c.free[i]]
+    if not roots:
+        most = max(c.degrees[i] for i in part)
+        roots = [i for i in part if c.degrees[i] == most]
+    return min((text(i, None) for i in roots), key=lambda found: (len(found), found))
 
 
 def _tensor(c: Contraction, i: int, rest: int, style: _Style, into: str = "") -> str:
     """∇^n Δ^l E of a vertex, applied to η where it is, with `rest` indices to spare."""
-    loops, leaves = c.edges[i][i], c.noise[i]
-    base = "E" if loops == 0 else style.laplacian if loops == 1 else style.laplacians.format(loops)
-    n = rest + leaves
-    text = base if n == 0 else style.gradient.format(base)
-    if n > 1:
-        text = style.power.format(n, base)
+    leaves = c.noise[i]
+    text = _derivative(c, i, rest + leaves, style)
     applied = ([into] if into else []) + [style.eta] * leaves
     return style.applied.format(text, ", ".join(applied)) if applied else text
+
+
+def _derivative(c: Contraction, i: int, n: int, style: _Style) -> str:
+    """∇^n Δ^l E for a vertex with l loops."""
+    loops = c.edges[i][i]
+    base = "E" if loops == 0 else style.laplacian if loops == 1 else style.laplacians.format(loops)
+    if n > 1:
+        return style.power.format(n, base)
+    return style.gradient.format(base) if n else base
 
 
 def _indexed(c: Contraction, part: list[int], style: _Style, letters: Iterator[str]) -> str:
