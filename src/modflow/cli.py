@@ -88,6 +88,10 @@ def derive(
     table: Annotated[
         Path | None, typer.Option(help="Write the table of trees to this .html or .tex file.")
     ] = None,
+    document: Annotated[
+        Path | None,
+        typer.Option("--pdf", help="Write a document with every step to this .pdf, .tex or .md."),
+    ] = None,
 ) -> None:
     """Derive the modified equation of a method, exactly.
 
@@ -107,6 +111,12 @@ def derive(
         if step is not None:
             raise ModflowError("a table of trees is for all k: leave out --step")
         check_writable(table)
+    if document is not None:
+        from .documents.write import check_target
+
+        if step is not None:
+            raise ModflowError("a document is for all k: leave out --step")
+        check_target(document)
     if limit and step is not None:
         raise ModflowError("--limit and --step exclude each other")
     if step is not None and not 0 <= step <= MAX_STEP:
@@ -141,6 +151,10 @@ def derive(
         from .report.files import write_atomically
 
         jobs.append(lambda: write_atomically(table, page.encode()))
+    if document is not None:
+        from .documents.of_method import document_of
+
+        jobs.append(lambda: document_of(rule, order, limit=limit).save(document))
     _do_all(jobs)
 
 
@@ -375,6 +389,47 @@ def figure(
         found = figure_one_runs(*at)
     shown = json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else found.table()
     _do_all([lambda: _show(shown), lambda: save(figure_one(found), path)])
+
+
+@app.command()
+def pdf(
+    documents: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DOCUMENT]...",
+            help="Modules, folders of them, or names; default: all of ./derivations, or, where "
+            "there is none, those that come with modflow.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="The folder for .pdf, .tex and .md; made where it is missing.")
+    ] = Path("build/derivations"),
+    engine: Annotated[str, typer.Option(help="What makes the .pdf: typst or latex.")] = "typst",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Build again what changes, until Ctrl-C.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes; default: one for each processor.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also what has not changed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Prove the equations of documents and write these as .pdf, .tex and .md.
+
+    Exit status 1 where an equation does not hold; 2 where a document cannot be read, or only
+    its .pdf not be made.
+    """
+    if watch and as_json:
+        raise ModflowError("--watch and --json exclude each other")
+    if jobs is not None and jobs < 1:
+        raise ModflowError(f"at least one process is needed; got --jobs {jobs}")
+    from .documents.command import build_all, watch_all
+
+    _interrupt.listen()
+    names, options = documents or (), {"engine": engine, "jobs": jobs, "force": force}
+    if watch:
+        raise typer.Exit(watch_all(names, out, _show, _say, **options))
+    raise typer.Exit(build_all(names, out, _show, _say, as_json=as_json, **options))
 
 
 @app.command()

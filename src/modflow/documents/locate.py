@@ -1,0 +1,69 @@
+"""Which documents are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import ModflowError, UnknownNameError
+
+_FOLDER = "derivations"
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def documents(names: Sequence[str] = ()) -> list[Path]:
+    """The documents of these names, or all in the default place, each once.
+
+    A name is a module, a folder of them, or the name of a document in the default place without
+    its ending, with - or _. The default place is the folder `derivations` of the current one; where
+    there is none, the documents that come with modflow.
+
+    Raises UnknownNameError for a name that there is not, and ModflowError for an empty folder, or
+    for two documents that would be written to the same files.
+    """
+    found = [path for name in names for path in _named(name)] if names else _all_in(_home())
+    by_stem: dict[str, Path] = {}
+    for path in found:
+        other = by_stem.setdefault(path.stem.casefold(), path)
+        if other.resolve() != path.resolve():
+            raise ModflowError(f"{other} and {path} would be written to the same files")
+    return list(by_stem.values())
+
+
+def _named(name: str) -> list[Path]:
+    path, home = Path(name), _home()
+    known = {document.stem: document for document in _modules(home)}
+    alike = {_plain(stem): document for stem, document in known.items()}
+    if name in known:
+        return [known[name]]
+    if path.is_dir():
+        return _all_in(path)
+    if path.is_file():
+        if path.suffix != ".py":
+            raise ModflowError(f"{path} is no document: a document is a Python module, NAME.py")
+        return [path]
+    if _plain(name) in alike:
+        return [alike[_plain(name)]]
+    raise UnknownNameError("document", name, known)
+
+
+def _home() -> Path:
+    here, shipped = Path(_FOLDER), _PACKAGE / _FOLDER
+    if here.is_dir():
+        return here
+    # Not installed, modflow is src/modflow beside its documents.
+    return shipped if shipped.is_dir() else _PACKAGE.parents[1] / _FOLDER
+
+
+def _all_in(folder: Path) -> list[Path]:
+    if found := _modules(folder):
+        return found
+    raise ModflowError(f"there are no documents in {folder}: modules NAME.py, without _ in front")
+
+
+def _modules(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+
+
+def _plain(name: str) -> str:
+    return name.removesuffix(".py").replace("-", "_")
