@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 import modflow as mf
 from modflow.documents import Document, Induction, StepError, Substitution, Theorem
 from modflow.documents.engines import missing
+from modflow.documents.quantities import TensorSymbol
+from modflow.documents.typeset import typeset
 from modflow.documents.vocabulary import elementary, field, gradient, jet
 from modflow.errors import ModflowError, NotAGradient
 from modflow.gaussian import E
@@ -358,6 +360,15 @@ def test_derive_writes_a_document_for_a_method(run, tmp_path):
         assert part in text
 
 
+@NEEDS_TYPST
+def test_wide_formulas_of_a_method_have_named_parts(tmp_path):
+    from modflow.documents.of_method import document_of
+
+    document = document_of(mf.methods.QuasiHyperbolicMomentum(), 4)
+    assert r"\nu \beta p_{" in document.markdown()
+    document.save(tmp_path / "wide.pdf")  # which refuses formulas that are wider than the page
+
+
 def test_the_document_of_a_method_rejects_a_wrong_coefficient(monkeypatch):
     from modflow.documents import of_method
 
@@ -394,3 +405,18 @@ def test_the_same_document_by_tex(tmp_path):
     path = tmp_path / "a.pdf"
     document.save(path, engine="latex")
     check_pdf(path, outline=True)
+
+
+@pytest.mark.parametrize(
+    ("coefficient", "shown"),
+    [
+        ("1 - beta", r"(1 - \beta) \, f"),
+        ("-(1 - beta)", r"(- 1 + \beta) \, f"),
+        ("(1 - beta)/(1 + beta)", r"\frac{1 - \beta}{1 + \beta} \, f"),
+        ("h*(1 - beta)", r"h (1 - \beta) \, f"),
+    ],
+)
+def test_a_sum_before_a_vector_stands_in_brackets(coefficient, shown):
+    vector = TensorSymbol("f")
+    value = sympy.sympify(coefficient, {"beta": sympy.Symbol("beta")})
+    assert typeset(value * vector) == shown

@@ -32,6 +32,7 @@ from .blocks import (
     Table,
     Text,
 )
+from .breaking import broken
 from .errors import StepError
 from .formulas import read_expression
 from .guard import checked_math
@@ -40,7 +41,7 @@ from .proofs import NotProved
 from .prose import LABEL, read_blocks, read_line
 from .quantities import Quantity
 from .rules import Identity, Proved, Rule
-from .typeset import LONG, WIDE, summands, typeset, width
+from .typeset import summands, typeset
 
 _KINDS = (
     *("theorem", "lemma", "proposition", "corollary"),
@@ -139,14 +140,14 @@ class Document:
             value, as_written = self._side(meaning)
             checked_math(tex)
             quantity = Quantity(tex, value, tensor=tensor)
-            body = typeset(value, as_written=as_written)
             if name is not None:
                 if name in self._names:
                     raise ModflowError(f"the name {name!r} is defined twice")
                 self._names[name] = quantity
             self.counts["definition"] += 1
             self._sides_of(label, (quantity, value))
-            self._display(((tex, ""), (":=", body)), ["definition"], label)
+            terms = summands(value, as_written=as_written)
+            self._display(broken([("", [tex]), (":=", terms)]), ["definition"], label)
         return quantity
 
     def equation(
@@ -182,7 +183,7 @@ class Document:
             terms = [summands(value, as_written=as_written) for value, as_written in sides]
             if modulo is not None:
                 terms[-1].append(f"+ O({typeset(sympy.Pow(*modulo))})")
-            lines = _lines(list(zip(["", *("=" for _ in right)], terms, strict=True)))
+            lines = broken(list(zip(["", *("=" for _ in right)], terms, strict=True)))
             self._display(lines, [p.mark for p in checked], label)
 
     def expression(self, expression: Any, *, label: str | None = None) -> None:
@@ -190,7 +191,7 @@ class Document:
         with self._at():
             value, as_written = self._side(expression)
             self._sides_of(label, (value,))
-            self._display(_lines([("", summands(value, as_written=as_written))]), [], label)
+            self._display(broken([("", summands(value, as_written=as_written))]), [], label)
 
     def quote(self, text: str, source: str, *, label: str | None = None, **values: Any) -> None:
         """What another says, as it stands there, with its source; nothing of it is checked.
@@ -566,33 +567,6 @@ class Equality:
 
     def __init__(self, tex: str) -> None:
         self.tex = tex
-
-
-def _lines(sides: Sequence[tuple[str, Sequence[str]]]) -> tuple[tuple[str, str], ...]:
-    """The sides of a formula, each a relation and its terms, as lines that are not too wide.
-
-    A line that goes on with more terms has a space as its relation.
-    """
-    whole = [(sign, " ".join(terms)) for sign, terms in sides]
-    if len(whole) <= 2 and sum(width(tex) + 2 for _, tex in whole) <= WIDE:
-        return tuple(whole)
-    left = width(whole[0][1]) if len(whole) > 1 else 0.0
-    # A long left side has lines of its own.
-    room = WIDE - (left + 2 if left <= LONG else 3)
-    found = []
-    for i, (sign, terms) in enumerate(sides):
-        rows = _rows(terms, WIDE if i == 0 else room)
-        found += [(sign, rows[0]), *((" ", row) for row in rows[1:])]
-    return tuple(found)
-
-
-def _rows(terms: Sequence[str], room: float) -> list[str]:
-    rows = [""]
-    for term in terms:
-        if rows[-1] and width(rows[-1]) + width(term) > room:
-            rows.append("")
-        rows[-1] = f"{rows[-1]} {term}".strip()
-    return rows
 
 
 def _caller_frame() -> Any:

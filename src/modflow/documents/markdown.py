@@ -31,8 +31,8 @@ from .blocks import (
     Table,
     Text,
 )
+from .breaking import hangs
 from .pictures import tree_of
-from .typeset import LONG, width
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>$|#])")
 
@@ -186,14 +186,14 @@ def display_tex(block: Display) -> str:
 
 def _aligned(lines: Sequence[tuple[str, str]]) -> str:
     """One below the other: at their relations, or at the left where the left side is long."""
-    hangs = len(lines) > 1 and lines[1][0] not in ("", " ") and width(lines[0][1]) <= LONG
-    rows = [f"{lines[0][1]} " if hangs else f"& {lines[0][1]}"]
+    beside = hangs(lines)
+    rows = [f"{lines[0][1]} " if beside else f"& {lines[0][1]}"]
     for sign, tex in lines[1:]:
         row = rf"\quad {tex}" if sign == " " else f"{sign} {tex}"
-        if hangs and len(rows) == 1 and "&" not in rows[0]:
+        if beside and len(rows) == 1 and "&" not in rows[0]:
             rows[0] += f"& {row}"
         else:
-            rows.append(f"& {row}" if hangs or sign == " " else rf"& \quad {row}")
+            rows.append(f"& {row}" if beside or sign == " " else rf"& \quad {row}")
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 

@@ -20,8 +20,9 @@ from .proofs import prove
 from .quantities import Quantity
 from .rules import Earlier, Modulo, Proved, Rule
 from .tracing import update_rule
-from .typeset import WIDE, typeset, width
+from .typeset import typeset, width
 from .vocabulary import H, coefficient, elementary, field, gradient, potential
+from .wide import Wide
 
 _STEPS = 4
 """The first steps, for which closed forms are compared with running the method."""
@@ -50,7 +51,7 @@ def document_of(method: Method, order: int, *, limit: bool = False) -> Document:
     """
     equation = modified_equation(method, order, limit=limit)
     document = Document(
-        f"The modified equation of {method}, order {order}",
+        f"Modified equation of order {order}: {method}",
         abstract=(
             "Generated. The iterates of the method follow, as formal series in $h$, the flow of a "
             "vector field that is given here exactly, by its coefficients on rooted trees; and a "
@@ -60,9 +61,10 @@ def document_of(method: Method, order: int, *, limit: bool = False) -> Document:
     )
     document.source = None
     _rule(document, method)
-    values = _coefficients(document, equation, limit)
+    wide = Wide(document)
+    values = _coefficients(document, wide, equation, limit)
     _equation(document, equation, values, limit)
-    _loss(document, equation, values, limit)
+    _loss(document, wide, equation, values, limit)
     return document
 
 
@@ -93,7 +95,9 @@ def _rule(document: Document, method: Method) -> None:
         document.define(tex, value)
 
 
-def _coefficients(document: Document, equation: ModifiedEquation, limit: bool) -> dict[Tree, Any]:
+def _coefficients(
+    document: Document, wide: Wide, equation: ModifiedEquation, limit: bool
+) -> dict[Tree, Any]:
     """Show the table of trees; wide coefficients below it. Returns b by tree, named if wide."""
     ends = equation.limit if limit else equation._limit_or_none
     steps = None if limit else equation.coefficients
@@ -148,67 +152,18 @@ def _coefficients(document: Document, equation: ModifiedEquation, limit: bool) -
         value = (equation.limit if limit else equation.coefficients)[tree]
         b = coefficient("b" if constant else "b_k", tree, value)
         rule = None if maps is None else Run(tree, maps[tree])
-        _show(document, b, value, rule)
+        wide.equation(b, value, rule)
         named[tree] = value if width(typeset(value)) <= _CELL else b
     if not constant and ends is not None:
         for title, tree, value in below:
             if title.startswith(r"$k"):
                 left = Quantity(rf"\lim_{{k \to \infty}} b_k({tree_tex(tree)})", value)
-                _show(document, left, value, None)
+                wide.equation(left, value)
     return named
 
 
 def _plain(value: Any) -> Any:
     return value.to_sympy() if hasattr(value, "to_sympy") else sympy.sympify(value)
-
-
-def _show(document: Document, left: Any, value: Any, rule: Rule | None) -> None:
-    """One equation; a fraction too wide for a line is a product with a long sum."""
-    if width(typeset(value)) > 0.8 * WIDE:
-        top, bottom = sympy.fraction(value)
-        sums = [f for f in sympy.Mul.make_args(top) if f.is_Add and len(f.args) > 2]
-        front = sympy.Mul(*(f for f in sympy.Mul.make_args(top) if f not in sums))
-        terms = sympy.Add.make_args(sympy.Mul(*sums))
-        opened = sympy.Add(*(_opened(front * term) for term in terms))
-        document.equation(bottom * left, opened, by=_Scaled(rule, 1 / bottom))
-    else:
-        document.equation(left, value, by=rule)
-
-
-def _opened(term: Any) -> Any:
-    """One β^(jk) times a polynomial: as a sum over the powers of k, with factored coefficients."""
-    powers = [f for f in sympy.Mul.make_args(term) if f.is_Pow and f.exp.free_symbols]
-    rest = sympy.Mul(*(f for f in sympy.Mul.make_args(term) if f not in powers))
-    if not rest.is_polynomial(K):
-        return term
-    parts = sympy.Poly(rest, K).terms()
-    return sympy.Add(*(sympy.Mul(_factored(c), K**n, *powers) for (n,), c in parts))
-
-
-def _factored(polynomial: Any) -> Any:
-    """Factors whose terms of lowest degree are positive: 1 - β, not β - 1."""
-    number, factors = sympy.factor_list(polynomial)
-    found = []
-    for factor, power in factors:
-        symbols = sorted(factor.free_symbols, key=str)
-        lowest = sympy.Poly(factor, *symbols).terms()[-1][1] if symbols else factor
-        sign = -1 if lowest.is_negative else 1
-        number *= sympy.Integer(sign) ** power
-        found.append(sympy.expand(sign * factor) ** power)
-    return sympy.Mul(number, *found)
-
-
-class _Scaled(Rule):
-    """Another rule, for both sides times a factor."""
-
-    def __init__(self, rule: Rule | None, factor: Any) -> None:
-        from .rules import Identity
-
-        self._rule, self._factor = rule or Identity(), factor
-
-    def prove(self, left: Any, right: Any, modulo: Modulo, earlier: Earlier) -> Proved:
-        """See `Rule`."""
-        return self._rule.prove(left * self._factor, right * self._factor, modulo, earlier)
 
 
 def _equation(
@@ -230,14 +185,18 @@ def _equation(
 
 
 def _loss(
-    document: Document, equation: ModifiedEquation, named: dict[Tree, Any], limit: bool
+    document: Document,
+    wide: Wide,
+    equation: ModifiedEquation,
+    named: dict[Tree, Any],
+    limit: bool,
 ) -> None:
     document.text("# The modified loss {#sec:loss}")
     structure = equation.structure().gradient
     order = equation.order
     if not structure.holds:
         order = structure.order
-        _why_none(document, equation, structure, limit)
+        _why_none(document, wide, equation, structure, limit)
         if order == 0:
             return
     try:
@@ -266,7 +225,11 @@ def _loss(
 
 
 def _why_none(
-    document: Document, equation: ModifiedEquation, structure: Property, limit: bool
+    document: Document,
+    wide: Wide,
+    equation: ModifiedEquation,
+    structure: Property,
+    limit: bool,
 ) -> None:
     first, second = structure.witness
     name = "b" if limit else "b_k"
@@ -282,5 +245,5 @@ def _why_none(
     )
     a, b = (coefficient(name, tree, values[tree]) for tree in (first, second))
     gap = (equation.element(first) - equation.element(second)).reduced()
-    _show(document, a - b, (gap.limit() if limit else gap).to_sympy(), None)
+    wide.equation(a - b, (gap.limit() if limit else gap).to_sympy())
     document.text("which does not vanish.")

@@ -80,17 +80,18 @@ class _Printer(LatexPrinter):  # type: ignore[misc]
         above = [f for f in factors if not _is_below(f) and f not in tensors]
         below = [1 / f if f.is_Rational else _inverse(f) for f in factors if _is_below(f)]
         top, bottom = sympy.fraction(number)
-        shown = self._factors(top, above)
-        if below or bottom != 1:
+        fraction = below or bottom != 1
+        shown = self._factors(top, above, closed=bool(tensors) and not fraction)
+        if fraction:
             shown = rf"\frac{{{shown or '1'}}}{{{self._factors(bottom, below)}}}"
         tail = " ".join(self._factor(t, alone=False) for t in tensors)
         return rf"{shown} \, {tail}" if shown and tail else shown or tail or "1"
 
-    def _factors(self, number: Any, factors: Iterable[Any]) -> str:
-        """Without the number 1; a single sum needs no brackets, in a fraction."""
+    def _factors(self, number: Any, factors: Iterable[Any], *, closed: bool = False) -> str:
+        """Without the number 1; a single sum needs no brackets, unless more follows (`closed`)."""
         shown = [] if number == 1 else [self._print(sympy.sympify(number))]
         factors = list(factors)
-        alone = len(factors) == 1 and not shown
+        alone = len(factors) == 1 and not shown and not closed
         shown += [self._factor(f, alone=alone) for f in factors]
         return " ".join(shown)
 

@@ -61,8 +61,8 @@ def formulas(document: Finished) -> list[str]:
 
 def with_tree_marks(tex: str) -> str:
     r"""The TeX with words in the place of trees, which `with_trees` finds again."""
-    paired = _BARS.sub(r"\\left\\|\1\\right\\|", tex)
-    for name, bar in (("vert", "|"), ("Vert", r"\|")):
+    paired = _BARS.sub(r"\\left\\Vert \1\\right\\Vert ", tex)
+    for name, bar in (("vert", "|"), ("Vert", r"\Vert ")):
         paired = paired.replace(rf"\l{name}", rf"\left{bar}").replace(rf"\r{name}", rf"\right{bar}")
     return tree_of(paired, lambda tree: rf"\text{{{_TREE_MARK}{_word(tree)}}}")
 
