@@ -420,3 +420,24 @@ def test_a_sum_before_a_vector_stands_in_brackets(coefficient, shown):
     vector = TensorSymbol("f")
     value = sympy.sympify(coefficient, {"beta": sympy.Symbol("beta")})
     assert typeset(value * vector) == shown
+
+
+@NEEDS_TYPST
+def test_letters_of_europe_have_glyphs_and_what_is_no_character_has_none():
+    from modflow.documents.glyphs import without_glyph
+
+    assert without_glyph("é Ł ß П Ε ∇ ℝ ∥ “”") == []
+    assert without_glyph("a\ufdd0é") == []  # category C: nothing to be drawn
+    assert without_glyph("é\U0001f9ff") == ["\U0001f9ff"]
+
+
+@NEEDS_TYPST
+def test_characters_that_no_font_has_are_refused_and_not_left_out(tmp_path, monkeypatch):
+    from modflow.documents import glyphs
+
+    found = glyphs.without_glyph
+    monkeypatch.setattr(glyphs, "without_glyph", lambda chars, system_fonts=False: found(chars))
+    document = Document("Glyphs")
+    document.text("Amulet \U0001f9ff.")
+    with pytest.raises(ModflowError, match=r"no font on this machine has .* \(U\+1F9FF\): install"):
+        document.save(tmp_path / "a.pdf")

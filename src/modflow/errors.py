@@ -25,6 +25,8 @@ class UnknownNameError(ModflowError):
         hint = f"did you mean {near[0]!r}? " if near else ""
         # A long list would bury the hint, and one line is what an error has.
         listed = f"Known: {', '.join(names)}." if len(names) <= _MAX_LISTED or not near else ""
+        if not names:
+            listed = "there is none"
         super().__init__(f"unknown {kind} {name!r}: {hint}{listed}".rstrip())
 
 

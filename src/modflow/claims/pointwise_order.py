@@ -73,12 +73,9 @@ def _distances(given: Given, problem: Problem) -> Iterator[tuple[float, Distance
     def field(gradient: Gradient, at: Point, x: Array) -> Array:
         g, q = (table[at.k] for table in at.parameters)
         batches = jnp.arange(len(g))
-        each = jax.vmap(lambda j: gradient(j, x))(batches)
-
-        def product(j: Array, direction: Array) -> Array:
-            return jax.jvp(lambda p: gradient(j, p), (x,), (direction,))[1]
-
-        regularizer = jax.vmap(product)(batches, q @ each).sum(axis=0)
+        each, pullback = jax.vjp(lambda p: jax.vmap(lambda j: gradient(j, p))(batches), x)
+        # Hessians are symmetric: one pass backwards is the sum over all batches.
+        (regularizer,) = pullback(q @ each)
         return -(g @ each) - 2 * factor(at.h, at.beta) * regularizer
 
     random = given.random()

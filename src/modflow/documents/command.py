@@ -96,7 +96,7 @@ def _line(built: Built, width: int) -> str:
     if built.message:
         return f"{found}  {built.message}"
     if built.equations is not None:
-        found += f"  {built.equations} equations"
+        found += f"  {built.equations} equation{'s' * (built.equations != 1)}"
     return found
 
 

@@ -46,13 +46,14 @@ def typst_pdf(document: Finished, folder: Path, assets: str) -> bytes:
     from .typst import formulas, to_typst
 
     source = to_typst(document, typst_formulas(formulas(document)), assets)
+    embedded = _embedded_fonts_suffice(source)
     with tempfile.NamedTemporaryFile(
         "w", suffix=".typ", prefix=".modflow-", dir=folder, encoding="utf-8", delete=False
     ) as file:
         file.write(source)
     path = Path(file.name)
     try:
-        compiler = typst.Compiler(str(path), root=str(folder), ignore_system_fonts=True)
+        compiler = typst.Compiler(str(path), root=str(folder), ignore_system_fonts=embedded)
         pdf: Any = compiler.compile(format="pdf", timestamp=build_time())
         _refuse_too_wide(compiler.query("<too-wide>", field="value"))
     except typst.TypstError as error:
@@ -63,6 +64,20 @@ def typst_pdf(document: Finished, folder: Path, assets: str) -> bytes:
     finally:
         path.unlink(missing_ok=True)
     return bytes(pdf)
+
+
+def _embedded_fonts_suffice(source: str) -> bool:
+    """Whether typst's own fonts do; those of the machine are asked only then, as they differ."""
+    from .glyphs import named, without_glyph
+
+    rare = [c for c in set(source) if not c.isascii()]
+    if not (rare := without_glyph(rare)):
+        return True
+    if rare := without_glyph(rare, system_fonts=True):
+        raise ModflowError(
+            f"no font on this machine has {named(rare)}: install one, or write it in other letters"
+        )
+    return False
 
 
 def _refuse_too_wide(found: str | bytes) -> None:
