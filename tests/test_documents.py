@@ -1,6 +1,8 @@
 """Documents: what they display is proved, and what nobody proves they do not display."""
 
 import re
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import sympy
@@ -367,6 +369,25 @@ def test_wide_formulas_of_a_method_have_named_parts(tmp_path):
     document = document_of(mf.methods.QuasiHyperbolicMomentum(), 4)
     assert r"\nu \beta p_{" in document.markdown()
     document.save(tmp_path / "wide.pdf")  # which refuses formulas that are wider than the page
+
+
+def test_a_rule_whose_first_steps_differ_has_a_document_too():
+    from modflow.documents.of_method import document_of
+
+    @dataclass(frozen=True)
+    class Optimistic(mf.Method):
+        a: Any = mf.parameter("a")
+
+        def start(self, x):
+            return 0 * x
+
+        def step(self, f, h, x, last):
+            g = f(x)
+            return x + h * ((1 + self.a) * g - self.a * last), g
+
+    text = document_of(Optimistic(), 3).markdown()
+    assert "A condition in square brackets is one where it holds" in text
+    assert r"- \frac{1}{2} + a - \frac{a (4 + a) [k = 0]}{2} + a^{2} [k = 1]" in text
 
 
 def test_the_document_of_a_method_rejects_a_wrong_coefficient(monkeypatch):

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from .curvature import hessian_operator as hessian_operator
     from .curvature import sharpness as sharpness
     from .curvature import sharpness_path as sharpness_path
+    from .documents import Document as Document
+    from .documents import StepError as StepError
+    from .documents import document_of as document_of
     from .flows import Flow as Flow
     from .gaussian import JetPolynomial as JetPolynomial
     from .gaussian import gaussian_expectation as gaussian_expectation
@@ -89,6 +92,7 @@ _HOMES = {
         "sharpness",
         "sharpness_path",
     ],
+    "documents": ["Document", "StepError", "document_of"],
     "flows": ["Flow"],
     "gaussian": ["JetPolynomial", "gaussian_expectation"],
     "methods": [

@@ -9,6 +9,7 @@ from .._lazy import loader
 if TYPE_CHECKING:
     from .document import Document as Document
     from .errors import StepError as StepError
+    from .of_method import document_of as document_of
     from .rules import Identity as Identity
     from .rules import Induction as Induction
     from .rules import Rule as Rule
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "document": ["Document"],
     "errors": ["StepError"],
+    "of_method": ["document_of"],
     "rules": ["Identity", "Induction", "Rule", "Substitution", "Theorem"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

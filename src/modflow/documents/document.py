@@ -69,7 +69,7 @@ class Document:
         self,
         title: str,
         *,
-        authors: Sequence[str] = ("The modflow developers",),
+        authors: Sequence[str] = (),
         abstract: str = "",
         bibliography: str | Path | None = None,
         style: str | Path | None = None,
@@ -592,4 +592,6 @@ def _caller_place() -> str:
     frame = _caller_frame()
     if frame is None:
         return "document"
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    path = frame.f_code.co_filename
+    shown = "cell" if "ipykernel" in path or path.startswith("<ipython") else Path(path).name
+    return f"{shown}:{frame.f_lineno}"

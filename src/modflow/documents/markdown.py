@@ -48,7 +48,9 @@ class _Writer:
 
     def whole(self) -> str:
         document = self._document
-        parts = [f"# {_escaped(document.title)}", f"*{_escaped(', '.join(document.authors))}*"]
+        parts = [f"# {_escaped(document.title)}"]
+        if document.authors:
+            parts.append(f"*{_escaped(', '.join(document.authors))}*")
         parts += self._blocks(document.abstract, "> ")
         parts += self._blocks(document.blocks)
         if document.references:

@@ -120,6 +120,10 @@ def _coefficients(
         Hairer, Lubich and Wanner, *Geometric Numerical Integration*, chapters III.1 and IX.9).
         """
     )
+    if steps is not None and any(
+        sympy.sympify(b).has(sympy.KroneckerDelta) for b in steps.values()
+    ):
+        document.text("A condition in square brackets is one where it holds, and zero elsewhere.")
     header = [r"$\tau$", r"$\sigma$", r"$F(\tau)$"]
     shown, rows, below = [], [], []
     if steps is not None and not constant:
@@ -246,4 +250,4 @@ def _why_none(
     a, b = (coefficient(name, tree, values[tree]) for tree in (first, second))
     gap = (equation.element(first) - equation.element(second)).reduced()
     wide.equation(a - b, (gap.limit() if limit else gap).to_sympy())
-    document.text("which does not vanish.")
+    document.text("which does not vanish identically.")

@@ -214,8 +214,7 @@ class _Comparison:
                 found = self.outcome({**values, symbol: n}, floors)
                 how |= dict.fromkeys(found.how)
             if found.reason is None and _vanishes(found.difference) and not values:
-                last = cases.first - 1
-                how[f"{symbol} {'=' if last == floor else '≤'} {last} apart"] = None
+                how[f"first {symbol} apart"] = None
             return _Outcome(found.difference, tuple(how), found.where, found.reason)
         except DividesByZero as error:
             what = str(error) or "division by zero"

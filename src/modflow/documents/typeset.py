@@ -116,7 +116,10 @@ class _Printer(LatexPrinter):  # type: ignore[misc]
         return rf"\left({s}\right)" if tall else f"({s})"
 
     def _print_KroneckerDelta(self, expr: Any, exp: str | None = None) -> str:
-        return rf"[{self._print(expr.args[0])} = {self._print(expr.args[1])}]"
+        # SymPy has the number in front.
+        number, variable = sorted(expr.args, key=lambda a: len(a.free_symbols))
+        bracket = rf"[{self._print(variable)} = {self._print(number)}]"
+        return bracket if exp is None else rf"{bracket}^{{{exp}}}"
 
 
 def _flat(expression: Any, head: Any) -> list[Any]:
@@ -161,6 +164,8 @@ def _place_in_sum(term: Any) -> Any:
     _, factors = _split(term)
     powers = [p for p in factors if p.is_Pow and p.exp.free_symbols]
     towers = sum(1 if not p.exp.is_Add and not p.exp.is_Mul else _rate(p.exp) for p in powers)
+    # What holds for single k alone comes last.
+    towers += 100 * any(isinstance(f, sympy.KroneckerDelta) for f in factors)
     degree = 0
     for f in factors:
         base, exponent = f.as_base_exp()
@@ -183,7 +188,7 @@ def _rate(exponent: Any) -> float:
 
 def _place_in_product(factor: Any) -> Any:
     base, exponent = factor.as_base_exp()
-    if exponent.free_symbols:
+    if exponent.free_symbols or isinstance(base, sympy.KroneckerDelta):
         rank = 4
     elif base.is_Symbol:
         rank = 1

@@ -60,19 +60,21 @@ class Wide:
 
 
 def _opened(value: Any) -> list[Any]:
-    """A sum over powers of k and of numbers to the k, with factored coefficients."""
-    powers: dict[Any, Any] = {}
+    """A sum over powers of k, numbers to the k and [k = i], with factored coefficients."""
+    bases: dict[Any, Any] = {}
 
     def power(base: Any, exponent: Any) -> Any:
         rate, shift = sympy.Poly(exponent, K).all_coeffs()
-        return base**shift * powers.setdefault(base, sympy.Dummy()) ** rate
+        return base**shift * bases.setdefault(base, sympy.Dummy()) ** rate
 
     flat = value.replace(lambda e: e.is_Pow and e.exp.has(K), lambda e: power(*e.as_base_exp()))
-    terms = sympy.Poly(flat, K, *powers.values()).terms()
+    deltas = {delta: sympy.Dummy() for delta in flat.atoms(sympy.KroneckerDelta)}
+    flat = flat.xreplace(deltas)
     found = []
-    for (n, *rates), coefficient in terms:
-        grown = (base ** (rate * K) for base, rate in zip(powers, rates, strict=True))
-        found.append(sympy.Mul(_factored(coefficient), K**n, *grown))
+    for (n, *rates), factor in sympy.Poly(flat, K, *bases.values(), *deltas.values()).terms():
+        grown = [base ** (rate * K) for base, rate in zip(bases, rates, strict=False)]
+        starts = [d**i for d, i in zip(deltas, rates[len(bases) :], strict=True)]
+        found.append(sympy.Mul(_factored(factor), K**n, *grown, *starts))
     return found
 
 
