@@ -23,6 +23,7 @@ import sympy
 from ..errors import ModflowError
 from ..grid import is_whole
 from .elements import DividesByZero, Element
+from .pictures import tree_of
 from .quantities import Quantity
 from .reading import Reader
 from .sums import MAX_TERMS, Cases, Undecided, remainder
@@ -280,5 +281,5 @@ def _numerically_zero(difference: sympy.Expr, reader: Reader) -> bool:
 
 
 def _shown(expression: Any) -> str:
-    text = " ".join(str(expression).split())
+    text = tree_of(" ".join(str(expression).split()), lambda tree: tree.bracket)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

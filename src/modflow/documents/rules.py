@@ -48,7 +48,9 @@ class Identity(Rule):
     def prove(self, left: Any, right: Any, modulo: Modulo, earlier: Earlier) -> Proved:
         """See `Rule`."""
         how = prove(left, right, modulo=modulo).how
-        return Proved(how, how.split()[0].rstrip(",") if not how.startswith("mod") else "expansion")
+        if how.startswith("first"):
+            how = f"identity, {how}"
+        return Proved(how, "expansion" if how.startswith("mod") else "identity")
 
 
 @dataclass(frozen=True)
