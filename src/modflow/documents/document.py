@@ -585,7 +585,7 @@ def _caller_file() -> Path | None:
     if frame is None or frame.f_code.co_filename.startswith("<"):
         return None
     path = Path(frame.f_code.co_filename)
-    return path if path.is_file() else None
+    return path if path.suffix == ".py" and path.is_file() else None
 
 
 def _caller_place() -> str:
