@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 import modflow as mf
 from modflow.documents import Document, Induction, StepError, Substitution, Theorem
 from modflow.documents.engines import missing
+from modflow.documents.formulas import read_expression
 from modflow.documents.quantities import TensorSymbol
 from modflow.documents.typeset import typeset
 from modflow.documents.vocabulary import elementary, field, gradient, jet
@@ -462,3 +463,19 @@ def test_characters_that_no_font_has_are_refused_and_not_left_out(tmp_path, monk
     document.text("Amulet \U0001f9ff.")
     with pytest.raises(ModflowError, match=r"no font on this machine has .* \(U\+1F9FF\): install"):
         document.save(tmp_path / "a.pdf")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("-(1 + beta)", r"- (1 + \beta)"),
+        ("k - (1 + beta)", r"k - (1 + \beta)"),
+        ("-(1 + beta)/2", r"- \frac{1 + \beta}{2}"),
+        ("k - (1 + beta)*(k - (2 - beta))", r"k - (1 + \beta) (k - (2 - \beta))"),
+        ("2*(k + 1)", "2 (k + 1)"),
+        ("(k + 1)/(-(k - 1))", r"\frac{k + 1}{- (k - 1)}"),
+        ("(-(k - 1))**2", "(- (k - 1))^{2}"),
+    ],
+)
+def test_what_is_shown_means_what_was_written(text, shown):
+    assert typeset(read_expression(text, {}), as_written=True) == shown

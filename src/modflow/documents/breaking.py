@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from .typeset import LONG, WIDE, width
 
+_SHORT = 6.0
+"""A left side that stays where it is, before a right side that cannot be broken."""
 _ROUNDING = 1e-9
 Line = tuple[str, str]
 """A relation and TeX; the relation is a space on a line that goes on with more terms."""
@@ -17,6 +19,8 @@ def broken(sides: Sequence[tuple[str, Sequence[str]]]) -> tuple[Line, ...]:
     if len(whole) <= 2 and sum(width(tex) + 2 for _, tex in whole) <= WIDE:
         return tuple(whole)
     left = width(whole[0][1]) if len(whole) > 1 else 0.0
+    if len(whole) == 2 and left <= _SHORT and len(sides[1][1]) == 1:
+        return tuple(whole)
     widest = max(width(term) for _, terms in sides[1:] or sides for term in terms)
     room = WIDE - (left + 2 if _beside(left, widest) else 3)
     found = []

@@ -222,7 +222,7 @@ class Element:
         """(m, c) with self = Σ c m: rational numbers c, and m monomials over one polynomial."""
         field, me = self.field, self.canonical()
         content = int(me.bottom.content())
-        bottom = me.bottom / me.field.up(field.context.constant(content))
+        bottom = me.bottom / me.bottom.context().constant(content)
         for monomial, c in me.top.to_dict().items():
             top = me.top.context().from_dict({monomial: 1})
             yield field.element(top, bottom), Fraction(int(c), content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Any
 
@@ -34,8 +35,28 @@ def read_expression(text: str, names: dict[str, Any]) -> Any:
     if "=" in text:
         raise ModflowError(f"{text!r} is one side: give the other one as another argument")
     try:
+        text = _with_minus_kept(text)
         expression = parse_expr(text, local_dict=local, global_dict=dict(_KNOWN), evaluate=False)
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModflowError(f"{text!r} is no formula that SymPy can read: {reason}") from error
     return sympy.sympify(expression)
+
+
+class _Minus(ast.NodeTransformer):
+    """SymPy evaluates -(1 + x) to -1 - x even where it has been told not to evaluate."""
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        if not (isinstance(node.op, ast.USub) and isinstance(node.operand, ast.BinOp)):
+            return node
+        false = ast.keyword("evaluate", ast.Constant(False))
+        return ast.Call(ast.Name("Mul"), [ast.Constant(-1), node.operand], [false])
+
+
+def _with_minus_kept(text: str) -> str:
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except SyntaxError:  # SymPy's own notations, and what SymPy will say is wrong
+        return text
+    return ast.unparse(ast.fix_missing_locations(_Minus().visit(tree)))

@@ -27,6 +27,7 @@ from .pictures import tree_of
 from .quantities import Quantity
 from .reading import Reader
 from .sums import MAX_TERMS, Cases, Undecided, remainder
+from .typeset import typeset
 
 Modulo = tuple[sympy.Symbol, int] | None
 
@@ -234,7 +235,7 @@ class _Comparison:
         found = [self._entry(reader, a - b) for a, b in pairs]
         if self.modulo is not None:
             h, n = self.modulo
-            how = {f"mod {h}^{n}": None, **how}
+            how = {f"mod ${typeset(h**n)}$": None, **how}
             where = f" below {h}^{n}{where}"
         for difference in found:
             if difference != 0 and _numerically_zero(difference, reader):

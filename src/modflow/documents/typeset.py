@@ -17,6 +17,8 @@ from sympy.printing.latex import LatexPrinter
 from .quantities import is_tensor
 
 H = sympy.Symbol("h")
+_REACHING = sympy.Sum | sympy.Product | sympy.Integral | sympy.Limit | sympy.Derivative
+"""Signs that reach as far to the right as they can."""
 _WHOLE = set("ijklmn")
 """Names of whole numbers, of which one writes k + 1, and not 1 + k."""
 
@@ -60,7 +62,7 @@ class _Printer(LatexPrinter):  # type: ignore[misc]
     def _unsigned(self, term: Any) -> tuple[bool, str]:
         """Whether a minus stands in front, and what follows the sign."""
         number, factors = _split(term)
-        body = self._product(abs(number), factors)
+        body = self._product(abs(number), factors, closed=bool(number < 0))
         return bool(number < 0), body
 
     def _print_Add(self, expr: Any, order: Any = None) -> str:
@@ -71,35 +73,42 @@ class _Printer(LatexPrinter):  # type: ignore[misc]
     def _print_Mul(self, expr: Any) -> str:
         number, factors = _split(expr)
         sign = "- " if number < 0 else ""
-        return sign + self._product(abs(number), factors)
+        return sign + self._product(abs(number), factors, closed=bool(number < 0))
 
-    def _product(self, number: Any, factors: list[Any]) -> str:
+    def _product(self, number: Any, factors: list[Any], *, closed: bool) -> str:
+        """The factors in order; a single sum has brackets if a sign goes before (`closed`)."""
         if not self._as_written:
             factors = sorted(factors, key=_place_in_product)
-        tensors = [f for f in factors if _has_tensor(f)]
+        tensors = [f for f in factors if _has_tensor(f) and not _is_below(f)]
         above = [f for f in factors if not _is_below(f) and f not in tensors]
         below = [1 / f if f.is_Rational else _inverse(f) for f in factors if _is_below(f)]
         top, bottom = sympy.fraction(number)
         fraction = below or bottom != 1
-        shown = self._factors(top, above, closed=bool(tensors) and not fraction)
+        followed = bool(tensors) and not fraction
+        shown = self._factors(top, above, closed=closed and not fraction, followed=followed)
         if fraction:
             shown = rf"\frac{{{shown or '1'}}}{{{self._factors(bottom, below)}}}"
         tail = " ".join(self._factor(t, alone=False) for t in tensors)
         return rf"{shown} \, {tail}" if shown and tail else shown or tail or "1"
 
-    def _factors(self, number: Any, factors: Iterable[Any], *, closed: bool = False) -> str:
-        """Without the number 1; a single sum needs no brackets, unless more follows (`closed`)."""
+    def _factors(
+        self, number: Any, factors: Iterable[Any], *, closed: bool = False, followed: bool = False
+    ) -> str:
+        """Without the number 1; a single sum needs no brackets, unless it is `closed`.
+
+        A sign of summation needs them only where more is to follow that it would reach.
+        """
         shown = [] if number == 1 else [self._print(sympy.sympify(number))]
         factors = list(factors)
-        alone = len(factors) == 1 and not shown and not closed
-        shown += [self._factor(f, alone=alone) for f in factors]
+        alone = len(factors) == 1 and not shown and not closed and not followed
+        for i, f in enumerate(factors):
+            last = i == len(factors) - 1 and isinstance(f, _REACHING) and not followed
+            shown.append(self._factor(f, alone=alone or last))
         return " ".join(shown)
 
     def _factor(self, factor: Any, *, alone: bool) -> str:
         body = str(self._print(factor))
-        sum_like = factor.is_Add or isinstance(
-            factor, sympy.Sum | sympy.Product | sympy.Integral | sympy.Limit | sympy.Derivative
-        )
+        sum_like = factor.is_Add or isinstance(factor, _REACHING)
         negative = factor.is_Mul and body.startswith("-")
         return self._add_parens(body) if (sum_like or negative) and not alone else body
 
@@ -164,6 +173,7 @@ def _place_in_sum(term: Any) -> Any:
     _, factors = _split(term)
     powers = [p for p in factors if p.is_Pow and p.exp.free_symbols]
     towers = sum(1 if not p.exp.is_Add and not p.exp.is_Mul else _rate(p.exp) for p in powers)
+    towers += 50 * any(isinstance(f, _REACHING) for f in factors)
     # What holds for single k alone comes last.
     towers += 100 * any(isinstance(f, sympy.KroneckerDelta) for f in factors)
     degree = 0
@@ -175,7 +185,7 @@ def _place_in_sum(term: Any) -> Any:
         int(power) if getattr(power, "is_Integer", isinstance(power, int)) else 0,
         towers,
         degree,
-        term.sort_key(),
+        sympy.Mul(*factors).sort_key(),
     )
 
 

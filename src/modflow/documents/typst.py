@@ -37,8 +37,11 @@ from .pictures import tree_of, tree_typst
 
 _SPECIAL = re.compile(r"([\\#$*_`<>@\[\]~\"'/=+-])")
 _TREE_MARK = "TreeOfLevels"
-_BARS = re.compile(r"(?<!\\left)(?<!\\right)\\\|(.+?)(?<!\\left)(?<!\\right)\\\|")
+_BARS = re.compile(r"(?<!\\left)(?<!\\right)\\\|(.+?)(?<!\\left)(?<!\\right)\\\|", re.DOTALL)
 """The two bars of a norm, which typst has to know as an opening and a closing one."""
+_BAR = r"(?<!\\left)(?<!\\right)(?<!\\)\|"
+_ABSOLUTE = re.compile(rf"{_BAR}([^|]+){_BAR}")
+"""The same of an absolute value."""
 
 
 def to_typst(document: Finished, mathematics: dict[str, str], folder: str = "") -> str:
@@ -62,6 +65,9 @@ def formulas(document: Finished) -> list[str]:
 def with_tree_marks(tex: str) -> str:
     r"""The TeX with words in the place of trees, which `with_trees` finds again."""
     paired = _BARS.sub(r"\\left\\Vert \1\\right\\Vert ", tex)
+    paired = _ABSOLUTE.sub(r"\\left\\vert \1\\right\\vert ", paired)
+    paired = paired.replace(r"\left\|", r"\left\Vert ").replace(r"\right\|", r"\right\Vert ")
+    paired = paired.replace(r"\!", "")  # which is a space of full width to typst
     for name, bar in (("vert", "|"), ("Vert", r"\Vert ")):
         paired = paired.replace(rf"\l{name}", rf"\left{bar}").replace(rf"\r{name}", rf"\right{bar}")
     return tree_of(paired, lambda tree: rf"\text{{{_TREE_MARK}{_word(tree)}}}")
@@ -186,7 +192,9 @@ class _Writer:
     # -- within a line -----------------------------------------------------------------------
 
     def inlines(self, inlines: Inlines | Iterable[Inline]) -> str:
-        return "".join(self._inline(inline) for inline in inlines)
+        shown = (self._inline(inline) for inline in inlines)
+        # Closed, lest what follows is read as arguments; a semicolon in the text would be lost.
+        return "".join(f"{typst};" if typst.startswith("#") else typst for typst in shown)
 
     def _inline(self, inline: Inline) -> str:
         match inline:
