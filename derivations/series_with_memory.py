@@ -12,10 +12,11 @@ from modflow.claims import claim_named
 from modflow.claims._registry import symbolic
 from modflow.derivation import step_map
 from modflow.documents import Document
+from modflow.documents.pictures import tree_tex
 from modflow.documents.quantities import Quantity, unfolded
 from modflow.documents.typeset import typeset
-from modflow.documents.vocabulary import coefficient, elementary
-from modflow.methods import HeavyBall
+from modflow.documents.vocabulary import coefficient, elementary, plain
+from modflow.methods import HeavyBall, Method, Nesterov
 from modflow.series import BSeries, Tree, VectorField, trees_up_to
 
 h, k, beta, rho, lam = sympy.symbols("h k beta rho lambda")
@@ -41,8 +42,13 @@ document = Document(
 
 # -- two readings ---------------------------------------------------------------------------------
 
-lines = inspect.getsource(HeavyBall.step).splitlines()
-code = textwrap.dedent("\n".join(line for line in lines if '"""' not in line))
+
+def source(method: type[Method]) -> str:
+    """The program of a step."""
+    lines = inspect.getsource(method.step).splitlines()
+    return textwrap.dedent("\n".join(line for line in lines if '"""' not in line))
+
+
 document.text(rf"""
 # One rule, two readings {{#sec:readings}}
 
@@ -51,7 +57,7 @@ rule takes a point and a memory to a new point and a new memory. For the heavy b
 momentum $\beta$ and step size $h$ the memory is the last difference:
 
 ```python
-{code}
+{source(HeavyBall)}
 ```
 
 This uses nothing but linear combinations and values of $f$. Read on arrays, it is the optimizer. But
@@ -170,7 +176,7 @@ with document.proof():
     $(i + 1) \, k^i \beta^{k+1}$ and lower terms. The solutions without forcing are $c \beta^k$.
     """)
 document.text(r"""
-The following five are all that the examples need; each is checked by inserting it.
+The following six are all that the examples need; each is checked by inserting it.
 """)
 q = beta ** (k + 1)
 solves(1 / (1 - beta), 1, "eq:L1")
@@ -264,16 +270,14 @@ b2 = Quantity(coefficient("b_k", CHAIN, 0).name, LOG[CHAIN](A))
 document.equation(
     b2, beta * m2 - half * A[NODE] ** 2, "-gamma_k*(1 + beta)/(2*(1 - beta)**3)", label="eq:b2"
 )
-document.text(
-    r"""
-This is Theorem 4.1 of [@ghosh2023]: with [[drift]] on the single vertex, the flow up to $O(h)$ is (4),
-drift and $\gamma$ as printed there. The factor $k + 1$ in $\gamma$ is the resonance of the middle term of
-$r_k$.
+document.text("and on the single vertex")
+document.equation(coefficient("b_k", NODE, step[NODE]), drift)
+document.text(r"""
+This is Theorem 4.1 of [@ghosh2023]: the flow up to $O(h)$ is (4), drift and $\gamma$ as printed there. The
+factor $k + 1$ in $\gamma$ is the resonance of the middle term of $r_k$.
 
 **Three vertices in a row.** On this tree composition has two more terms. They contain $\gamma_k$ again:
-""",
-    drift=document.equal(coefficient("b_k", NODE, step[NODE]), drift),
-)
+""")
 
 r3 = document.define(
     coefficient("r_k", TALL, 0).name,
@@ -314,3 +318,56 @@ starts from zero, [[start]], obeys the recurrence, and gives $A_k$ on this tree:
 )
 document.equation(later(m3) - beta * m3, r3)
 document.equation(A[TALL], beta * m3, label="eq:a3")
+
+# -- Nesterov -------------------------------------------------------------------------------------
+
+document.text(rf"""
+# Nesterov's momentum {{#sec:nesterov}}
+
+The gradient enters the step twice, at once and through the memory [@nesterov1983]:
+
+```python
+{source(Nesterov)}
+```
+
+With $M_k$ for $h$ times the memory, $M_{{k+1}} \circ A_k := h f + \beta M_k$ as before, now with
+$A_k := \mathrm{{Id}} + h f + \beta (h f + \beta M_k)$. **One vertex** has the $m_k$ of the heavy ball, and
+""")
+_, ahead = step_map(Nesterov(), 3)
+N = {tree: coefficient("a_k", tree, ahead[tree]) for tree in TREES}
+document.equation(N[NODE], 1 + beta * later(m1), "(1 - beta**(k+2))/(1 - beta)", label="eq:n1")
+document.text(r"""
+which is the drift of the heavy ball one step later. **Two vertices** have the other right side
+""")
+n2 = document.define(coefficient("r_k", CHAIN, 0).name, -later(m1) * N[NODE])
+document.equation(n2, "-(1 - (1 + beta)*beta**(k+1) + beta**(2*k+3))/(1 - beta)**2")
+document.text(r"""
+and the same three solutions, @eq:L1, @eq:L2 and @eq:L4, add up to
+""")
+v2 = document.define(
+    "v_k",
+    "-(1/(1 - beta) - (1 + beta)*k*beta**k - beta**(2*k+2)/(1 - beta))/(1 - beta)**2",
+)
+document.equation(L("v_k", v2.meaning), n2)
+document.equation(Quantity("v_0", v2.meaning.subs(k, 0)), "-(1 + beta)/(1 - beta)**2")
+n_chain = memory(CHAIN, v2 + (1 + beta) * beta**k / (1 - beta) ** 2, "n2")
+document.equation(N[CHAIN], beta**2 * n_chain, label="eq:n2")
+weaker = Quantity(
+    rf"\lim_{{k \to \infty}} b_k({tree_tex(CHAIN)})", plain(ahead.log()[CHAIN].limit())
+)
+document.text("The logarithm is the one of the heavy ball, and in the limit")
+document.equation(
+    weaker,
+    "beta**2*(-1/(1 - beta)**3) - 1/(2*(1 - beta)**2)",
+    "-(1 - beta + 2*beta**2)/(2*(1 - beta)**3)",
+    label="eq:n-limit",
+)
+heavy = Quantity(r"b_{\mathrm{hb}}", plain(step.log()[CHAIN].limit()))
+document.text(
+    r"""
+where the heavy ball has [[heavy]]. The modified loss adds $-\tfrac{h}{2}$ times this coefficient, times
+$\|\nabla E\|^2$, to $\tfrac{1}{1-\beta} E$: Nesterov's momentum regularizes less, by
+""",
+    heavy=document.equal(heavy, "-(1 + beta)/(2*(1 - beta)**3)"),
+)
+document.equation(heavy.meaning - weaker, "-beta/(1 - beta)**2", label="eq:less")
