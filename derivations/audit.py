@@ -48,6 +48,7 @@ def build(
             _refuse(step, result)
     document = Document(
         "The audit",
+        authors=["The modflow developers"],
         bibliography="references.bib",
         keywords=("backward error analysis", "momentum", "reproducibility"),
         abstract=_abstract(results),

@@ -39,6 +39,7 @@ def of(claim: str, formula: str, part: str = "printed") -> sympy.Expr:
 
 document = Document(
     "Heavy ball on mini-batches: means and variances",
+    authors=["The modflow developers"],
     bibliography="references.bib",
     keywords=("stochastic gradient descent", "momentum", "sampling without replacement"),
     abstract=r"""

@@ -36,6 +36,7 @@ CHERRY, TALL = Tree([NODE, NODE]), Tree([CHAIN])
 
 document = Document(
     "The modified flow of gradient descent",
+    authors=["The modflow developers"],
     bibliography="references.bib",
     keywords=("gradient descent", "backward error analysis", "implicit regularization"),
     abstract=r"""

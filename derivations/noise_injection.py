@@ -40,6 +40,7 @@ def of(claim: str, formula: str, part: str = "printed") -> sympy.Expr:
 
 document = Document(
     "Noise injection and the modified loss",
+    authors=["The modflow developers"],
     bibliography="references.bib",
     keywords=("noise injection", "implicit regularization", "Hessian trace", "Isserlis' theorem"),
     abstract=r"""

@@ -27,6 +27,7 @@ TREES = list(trees_up_to(3))
 
 document = Document(
     "B-series of update rules with memory",
+    authors=["The modflow developers"],
     bibliography="references.bib",
     keywords=("B-series", "rooted trees", "backward error analysis", "heavy ball", "momentum"),
     abstract=r"""

@@ -34,6 +34,7 @@ def of(claim: str, formula: str, part: str = "printed") -> sympy.Expr:
 
 document = Document(
     "Stability of momentum, and where it follows a flow",
+    authors=["The modflow developers"],
     bibliography="references.bib",
     abstract=r"""
 Heavy ball is stable on a quadratic for $h\lambda \leq 2(1+\beta)$, as [@ghosh2023] say, and the
@@ -181,7 +182,7 @@ COLOURS = ("#0072B2", "#009E73", "#D55E00")
 
 def radius_figure() -> Figure:
     """The spectral radius of a step against z, and the mean-square bound against the variance."""
-    figure = Figure(figsize=(6.6, 2.7), layout="constrained")
+    figure = Figure(figsize=(6.6, 2.5), layout="constrained")
     left, right = figure.subplots(1, 2)
     for value, colour in zip(BETAS, COLOURS, strict=True):
         rule, end = HeavyBall(value), 2 * (1 + value)

@@ -33,6 +33,7 @@ def named(tex: str, meaning: Any) -> Quantity:
 
 document = Document(
     "Heavy ball on mini-batches: the modified flow of every step",
+    authors=["The modflow developers"],
     bibliography="references.bib",
     keywords=("stochastic gradient descent", "momentum", "backward error analysis"),
     abstract=r"""

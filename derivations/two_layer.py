@@ -60,6 +60,7 @@ def prose(statement: str) -> str:
 
 document = Document(
     "Momentum on a two-layer linear model",
+    authors=["The modflow developers"],
     bibliography="references.bib",
     abstract=r"""
 On $\frac12 (y - w_1 w_2 x)^2$ one quantity, $D := w_1^2 - w_2^2$, decides which minimum a

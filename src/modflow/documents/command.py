@@ -95,7 +95,7 @@ def _line(built: Built, width: int) -> str:
         found += f"  {built.seconds:5.1f} s"
     if built.message:
         return f"{found}  {built.message}"
-    if built.equations:
+    if built.equations is not None:
         found += f"  {built.equations} equation{'s' * (built.equations != 1)}"
     return found
 

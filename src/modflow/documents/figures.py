@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +27,23 @@ def vector_graphics(figure: Any) -> tuple[bytes, bytes]:
 
     build_time()  # matplotlib reads it, too, and would say less of what is wrong with it
 
-    with matplotlib.rc_context({"svg.hashsalt": "modflow", "pdf.fonttype": 42}):
+    with _quiet_fonts(), matplotlib.rc_context({"svg.hashsalt": "modflow", "pdf.fonttype": 42}):
         return (
             _saved(figure, "pdf", {"CreationDate": None, "Producer": None, "Creator": None}),
             _saved(figure, "svg", {"Date": None, "Creator": None}),
         )
+
+
+@contextmanager
+def _quiet_fonts() -> Iterator[None]:
+    """Without what fontTools says about the dates in matplotlib's own fonts."""
+    logger = logging.getLogger("fontTools")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _saved(figure: Any, form: str, metadata: dict[str, None]) -> bytes:

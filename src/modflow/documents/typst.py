@@ -173,12 +173,17 @@ class _Writer:
             "auto" for _ in block.align
         )
         cells = [f"[*{self.inlines(c)}*]" if c else "[]" for c in block.header]
-        body = [f"[{self.inlines(c)}]" for row in block.rows for c in row]
+        body = [self._cell(c) for row in block.rows for c in row]
         number = "none" if block.number is None else _string(block.number)
         return (
             f"#tabular({number}, [{self.inlines(block.caption)}], ({columns}, ), ({align}, ), "
             f"({', '.join(cells)}, ), {', '.join(body)}){_labelled(block.label)}\n"
         )
+
+    def _cell(self, inlines: Inlines) -> str:
+        """What is one formula has its own height, and not that of a line, which is less."""
+        alone = len(inlines) == 1 and isinstance(inlines[0], Math)
+        return f"[{'#set par(leading: 0pt); ' if alone else ''}{self.inlines(inlines)}]"
 
     def _figure(self, block: Picturing) -> str:
         ending = "pdf" if block.pdf else "svg"
