@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import textwrap
 from typing import Any
@@ -45,9 +46,13 @@ document = Document(
 
 
 def source(method: type[Method]) -> str:
-    """The program of a step."""
-    lines = inspect.getsource(method.step).splitlines()
-    return textwrap.dedent("\n".join(line for line in lines if '"""' not in line))
+    """The program of a step, without its types."""
+    (step,) = ast.parse(textwrap.dedent(inspect.getsource(method.step))).body
+    assert isinstance(step, ast.FunctionDef)
+    step.returns, step.body = None, step.body[1:]
+    for argument in step.args.args:
+        argument.annotation = None
+    return ast.unparse(step)
 
 
 document.text(rf"""
@@ -119,8 +124,8 @@ for tree, formula in (
 ):
     document.equation(coefficient(r"(m \circ a)", tree, composed[tree]), formula)
 document.text(r"""
-The logarithm of $B(a, x)$ is the vector field whose time-$h$ flow it is,
-$\sum_\tau \frac{h^{|\tau|-1}}{\sigma(\tau)} b(\tau) F(\tau)$; its coefficients are [@hlw2006, IX.9]
+The logarithm of $B(a, x)$ is the vector field whose time-$h$ flow it is. It is the sum over the trees of
+$h^{|\tau|-1} b(\tau) F(\tau) / \sigma(\tau)$, and its coefficients are [@hlw2006, IX.9]
 """)
 logarithm = map_a.log()
 LOG: dict[Tree, Any] = {

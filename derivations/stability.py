@@ -139,14 +139,13 @@ for label, method, polynomial in (
     gains[label] = sympy.sympify(drift) * bound
     values = {beta: sympy.Rational(1, 2)}
     rows.append(
-        [label, sympy.collect(sympy.expand(polynomial), t), bound,
+        [label, sympy.collect(sympy.expand(polynomial), t, sympy.factor), bound,
          with_positive_parts(gains[label], values), bound / h]
     )  # fmt: skip
 document.table(
-    ["method", "characteristic polynomial", r"$h_{\max} L$", r"effective rate $\cdot L$",
-     "sharpness"],
+    ["method", "polynomial", r"$h_{\max} L$", r"effective rate $\cdot L$", "sharpness"],
     rows,
-    caption=r"Largest stable step and effective rate, and the sharpness at the edge of stability.",
+    caption=r"Characteristic polynomial, largest stable step, its effective rate, and sharpness at the edge.",
     label="tab:methods",
     align="llccc",
 )  # fmt: skip
@@ -283,12 +282,16 @@ with document.proof():
         label="eq:scaled",
     )
     document.text(r"Legendre's polynomials are those of the generating function")
-    n = sympy.Symbol("n")
+    n, half = sympy.Symbol("n"), sympy.Rational(1, 2)
     x = sympy.Symbol("c")
     document.equation(
         "1/sqrt(1 - 2*c*s + s**2)",
         sympy.Sum(named("P_n(c)", sympy.legendre(n, x), tensor=False) * s**n, (n, 0, sympy.oo)),
-        by=Theorem("Legendre", "[@szego1939, Section 4.7]"),
+        by=Theorem(
+            "Legendre",
+            "[@szego1939, Section 4.7]",
+            cases=[{x: 1, s: half}, {x: -1, s: half}, {x: 1, s: -half / 2}],
+        ),
         label="eq:legendre",
     )
     document.text(r"""

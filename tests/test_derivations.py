@@ -88,6 +88,22 @@ MUTATIONS = [
     ("expectation_and_variance", "- M*(1 - beta**2) + 2*beta", "+ M*(1 - beta**2) + 2*beta"),
     ("expectation_and_variance", '.true["reduction"]', '.printed["reduction"]'),
     ("expectation_and_variance", '"(M + 1)/6*h**2*v"', '"(M - 1)/6*h**2*v"'),
+    ("stability", '"1/sqrt(1 - 2*c*s + s**2)"', '"1/sqrt(1 + 2*c*s + s**2)"'),
+    ("stability", "* s**n, (n, 0, sympy.oo))", "* s**n, (n, 1, sympy.oo))"),
+    ("theorem_4_1", "half * D**2 + S", "half * D**2 - S"),
+    ("theorem_4_1", '"2*(k+1)*beta**(k+1)/(1 - beta)**2"', '"2*k*beta**(k+1)/(1 - beta)**2"'),
+    ("theorem_4_1", "(d + half * c**2)", "(d + c**2)"),
+    ("theorem_4_1", "beta**i * D_back**2", "beta**i * D_back**3"),
+    ("theorem_4_1", "SINCE = sympy.Sum(D_back, (i, 1, m))", "SINCE = sympy.Sum(D_back, (i, 0, m))"),
+    ("beyond_the_paper", '"z + beta*(1/rho - 1)"', '"z + beta*(1 - 1/rho)"'),
+    ("beyond_the_paper", "D_i**3 + 2 * D_i * S_i", "D_i**3 + D_i * S_i"),
+    ("beyond_the_paper", "-half * F_Y - F_T", "-F_Y - F_T"),
+    (
+        "beyond_the_paper",
+        '"-(1 - beta**(k+1))**3/(6*(1 - beta)**3)"',
+        '"-(1 - beta**k)**3/(6*(1 - beta)**3)"',
+    ),
+    ("beyond_the_paper", "h**tree.order / tree.free_symmetry", "h**tree.order / tree.symmetry"),
 ]
 
 

@@ -110,7 +110,9 @@ def test_a_theorem_needs_a_reference_and_its_cases_can_contradict_it(tmp_path):
     document.equation(*stated, by=Theorem("Gauss", "[@hlw, p. 3]", cases=cases))
     assert "Gauss (Hairer, 2006, p. 3)" in document.markdown()
     with pytest.raises(ModflowError, match="needs a reference"):
-        document.equation(*stated, by=Theorem("Gauss", ""))
+        document.equation(*stated, by=Theorem("Gauss", "", cases))
+    with pytest.raises(ModflowError, match=r"needs cases=\[\.\.\.\] that can be checked"):
+        document.equation(*stated, by=Theorem("Gauss", "[@hlw]", []))
     with pytest.raises(StepError):
         document.equation("n*n/2", stated[1], by=Theorem("Gauss", "[@hlw]", cases=cases))
 

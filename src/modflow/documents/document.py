@@ -108,7 +108,7 @@ class Document:
         """
         with self._at():
             blocks = read_blocks(markdown, self._values(values))
-            self._add(*self._noted(self._numbered(block) for block in blocks))
+            self._add(*self._noted(self._numbered(self._placed(block)) for block in blocks))
 
     def equal(self, left: Any, right: Any, *, by: Rule | None = None) -> Equality:
         """An equality for a text: proved here, shown where ``[[name]]`` stands."""
@@ -205,7 +205,7 @@ class Document:
             for block in blocks:
                 if isinstance(block, Display):
                     self.counts["quotation"] += 1
-                    block = replace(block, marks=(read_line("quotation"),), place=_caller_place())
+                    block = replace(block, marks=(read_line("quotation"),), place=self._place)
                     if label is not None:
                         block = replace(block, number=self._number("equation"), label=label)
                         self._target(label, f"({block.number})")
@@ -465,6 +465,9 @@ class Document:
         shown = tuple(read_line(mark) for mark in dict.fromkeys(marks))
         block = Display(tuple(lines), shown, number, label, self._place)
         self._add(*self._noted([block]))
+
+    def _placed(self, block: Block) -> Block:
+        return replace(block, place=self._place) if isinstance(block, Display) else block
 
     def _numbered(self, block: Block) -> Block:
         if isinstance(block, Heading):

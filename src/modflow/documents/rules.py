@@ -72,20 +72,23 @@ class Substitution(Rule):
 
 @dataclass(frozen=True)
 class Theorem(Rule):
-    """A stated theorem with its reference; `cases` are tried besides, as identities.
+    """A stated theorem with its reference, and `cases` of it that are proved besides.
 
-    Each case is a substitution for symbols of both sides, such as {n: 3}.
+    Each case is a substitution for symbols of both sides, such as {n: 3}, that leaves an identity.
+    There has to be one, as a slip in what is shown could not be noticed otherwise.
     """
 
     name: str
     reference: str
     """A citation such as ``[@isserlis1918]``."""
-    cases: Sequence[Mapping[Any, Any]] = ()
+    cases: Sequence[Mapping[Any, Any]]
 
     def prove(self, left: Any, right: Any, modulo: Modulo, earlier: Earlier) -> Proved:
-        """See `Rule`; raises NotProved for a case that contradicts it."""
+        """See `Rule`; raises NotProved for a case that contradicts it; cases are needed."""
         if not (self.reference.startswith("[@") or self.reference.startswith("@")):
             raise ModflowError(f"the theorem {self.name!r} needs a reference such as [@key, place]")
+        if not self.cases:
+            raise ModflowError(f"the theorem {self.name!r} needs cases=[...] that can be checked")
         for case in self.cases:
             values = {sympy.sympify(a): sympy.sympify(b) for a, b in case.items()}
             prove(
