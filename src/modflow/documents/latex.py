@@ -35,6 +35,7 @@ from .blocks import (
 from .markdown import colophon, display_tex
 from .pictures import tree_of
 
+_TALL = (r"\frac", r"\tikz")
 _NEW_LINE = r" \\ "
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -196,7 +197,9 @@ class _Writer:
         caption = rf"\caption{{{self.inlines(block.caption)}}}{_label(block.label)}\\"
         if block.number is None:
             caption = ""
-        rows = [" & ".join(self.inlines(c) for c in row) + r" \\" for row in block.rows]
+        cells = [[self.inlines(c) for c in row] for row in block.rows]
+        tall = any(name in cell for row in cells for cell in row for name in _TALL)
+        rows = [" & ".join(row) + r" \\" + r" \addlinespace[3pt]" * tall for row in cells]
         return "\n".join(
             [
                 rf"{{\small\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
