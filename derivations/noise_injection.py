@@ -446,7 +446,7 @@ def valley_figure() -> tuple[Figure, float]:
             (R.evaluate(valley, [x, y]).subs(y, 0).doit().subs(bottom), "#8a8f98", "averaged loss"),
         )
     ]
-    figure = Figure(figsize=(4.6, 2.7), layout="constrained")
+    figure = Figure(figsize=(4.6, 2.3), layout="constrained")
     axes = figure.add_subplot()
     points = np.linspace(0, 1.8, 181)
     for curve, colour, label in curves:

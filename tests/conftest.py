@@ -1,10 +1,10 @@
-"""The command line within the process of the tests."""
+"""The command line within the process of the tests, and the fonts of a PDF."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -54,3 +54,26 @@ def refused(run: Callable[..., Any]) -> Callable[..., str]:
         return err
 
     return invoke
+
+
+@pytest.fixture
+def fonts_of() -> Callable[[Any], set[str]]:
+    """The fonts of a PDF that pypdf reads, with those of its figures; all have to be embedded."""
+
+    def within(resources: Any) -> Iterator[Any]:
+        yield from (font.get_object() for font in resources.get("/Font", {}).values())
+        for form in resources.get("/XObject", {}).values():
+            yield from within(form.get_object().get("/Resources", {}))
+
+    def found(reader: Any) -> set[str]:
+        names = set()
+        for page in reader.pages:
+            for font in within(page["/Resources"]):
+                below = font.get("/DescendantFonts")
+                descriptor = (below[0].get_object() if below else font)["/FontDescriptor"]
+                assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(descriptor.get_object())
+                assert font["/Subtype"] != "/Type3"
+                names.add(font["/BaseFont"])
+        return names
+
+    return found

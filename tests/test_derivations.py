@@ -1,13 +1,18 @@
 """The documents that come with modflow: all of their equations hold, and can fail to."""
 
 import importlib.util
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
+import pypdf
 import pytest
 
+from modflow import __version__
 from modflow.claims import claim_named
 from modflow.documents import StepError
-from modflow.documents.write import load
+from modflow.documents.write import load, write
 
 FOLDER = Path(__file__).parent.parent / "derivations"
 DOCUMENTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "audit")
@@ -108,12 +113,38 @@ MUTATIONS = [
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_every_equation_of_a_document_holds(name):
+def test_every_equation_of_a_document_holds_and_its_pdf_is_whole(name, tmp_path, fonts_of):
+    written = write(FOLDER / f"{name}.py", tmp_path, "typst")
+    assert written.equations > 30
+    assert (tmp_path / f"{name}.md").read_text().startswith("# ")
+    assert r"\begin{document}" in (tmp_path / f"{name}.tex").read_text()
+    if written.missing:
+        pytest.skip(written.missing)
+    reader = pypdf.PdfReader(tmp_path / f"{name}.pdf")
+    assert 2 <= len(reader.pages) <= 6
+    assert reader.metadata.title
+    assert reader.metadata.author == "The modflow developers"
+    assert __version__ in reader.metadata.subject
+    assert len(reader.outline) > 4
+    text = "\n".join(page.extract_text() for page in reader.pages)
+    assert not re.findall(r"\\[A-Za-z]+|\$|\[\[|@(?:eq|thm|sec|fig|tab):", text)  # raw TeX or marks
+    assert "∇" in text  # mathematics is text
+    assert fonts_of(reader)
+    assert any("/Annots" in page for page in reader.pages)  # links
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex")
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_nothing_is_too_wide_in_latex_either(name, tmp_path):
     document, _ = load(FOLDER / f"{name}.py")
-    text = document.markdown()
-    assert document.counts
-    assert text.startswith("# ")
-    assert r"\begin{document}" in document.latex()
+    document.save(tmp_path / "a.tex")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0
+    log = (tmp_path / "a.log").read_text(errors="replace")
+    wide = re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)
+    assert [w for w in wide if float(w) > 2] == []
 
 
 @pytest.mark.parametrize(("name", "right", "wrong"), MUTATIONS)

@@ -162,7 +162,8 @@ class _Writer:
     def _statement(self, block: Statement) -> str:
         title = f"[{self.inlines(block.title)}]" if block.title else "none"
         if block.kind == "proof":
-            return f"#proof({title})[\n{self._blocks(block.blocks)}]\n"
+            formula = str(bool(block.blocks) and isinstance(block.blocks[-1], Display)).lower()
+            return f"#proof({title}, {formula})[\n{self._blocks(block.blocks)}]\n"
         head = f"{block.kind.capitalize()} {block.number}"
         label = _labelled(block.label)
         return f"#statement({_string(head)}, {title})[\n{self._blocks(block.blocks)}]{label}\n"
