@@ -325,8 +325,12 @@ def _program(
 def _midpoint(field: Callable[[Vector], Vector], y: Vector, d: Vector, e: Vector, h: Any) -> Vector:
     """One step of e' = field'(y) e + d by the explicit midpoint rule, with y and d held."""
     _, derivative = jax.linearize(field, y)
-    half = e + (h / 2) * (derivative(e) + d)
-    return e + h * (derivative(half) + d)
+
+    # In a loop, so that the derivative, of an order that is high, is compiled once.
+    def stage(z: Vector, part: Array) -> tuple[Vector, None]:
+        return e + part * (derivative(z) + d), None
+
+    return lax.scan(stage, e, h * jnp.asarray([0.5, 1.0]))[0]
 
 
 def _padded(tables: Sequence[Float[np.ndarray, "rows trees"]]) -> Float[np.ndarray, "padded all"]:

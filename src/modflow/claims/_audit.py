@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -68,9 +69,8 @@ def _in_processes(
 ) -> Iterator[ClaimResult]:
     # Never by fork: JAX has threads.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        min(jobs, len(claims)), mp_context=context, initializer=_leave_interrupts_alone
-    )
+    workers = min(jobs, len(claims))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(workers,))
     try:
         ordered = sorted(claims, key=lambda claim: -claim.cost)
         known: dict[Future[tuple[tuple[Evidence, ...], float]], Claim] = {
@@ -106,9 +106,16 @@ def _check(id: str, printed: Mapping[str, str], seed: int) -> tuple[tuple[Eviden
     return result.evidence, result.seconds
 
 
-def _leave_interrupts_alone() -> None:
-    """Ctrl-C reaches all processes of a terminal; the one that was asked ends the others."""
+def _begin(workers: int) -> None:
+    """Before one of so many processes has work."""
+    # Ctrl-C reaches all processes of a terminal; the one that was asked ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # XLA would start a thread for every processor in each process, and they would only get into
+    # each other's way. It reads this once, at the first computation.
+    os.environ.setdefault("NPROC", str(max(1, default_jobs() // workers)))
+    # What was imported stays: looking for garbage in it takes time and finds none.
+    gc.collect()
+    gc.freeze()
 
 
 def _is_portable(claim: Claim) -> bool:

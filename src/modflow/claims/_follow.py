@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, Int
 from ..convergence import OrderEstimate, estimate_order
 from ..methods import HeavyBall
 from ..problems import Problem
-from ..vectors import runge_kutta
+from ..vectors import looped_runge_kutta
 from ._evidence import About, Evidence, rate
 
 Gradient = Callable[[Any, Float[Array, " n"]], Float[Array, " n"]]
@@ -116,7 +116,8 @@ class Follower:
                 point = Point(k, h, beta, j, y, before, parameters)
 
                 def part(_: Any, z: Array) -> Array:
-                    return runge_kutta(lambda v: field(gradient, point, v), z, h / parts)
+                    dt = h / parts
+                    return looped_runge_kutta(lambda v: field(gradient, point, v), z, dt)
 
                 new = lax.fori_loop(0, parts, part, y)
                 away = jnp.linalg.norm(x - new)
