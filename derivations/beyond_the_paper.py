@@ -43,9 +43,9 @@ document = Document(
     The modified equation of the heavy ball is continued beyond Theorem 4.1 of [@ghosh2023], to the
     powers $h^2$ and $h^3$, at every step and in the limit. A modified loss, of which the flow would
     be the gradient flow, exists up to $O(h^2)$ only: the obstruction at step $k$ is that of gradient
-    descent times the cube of the drift. Yet momentum has no part in this. Every *step* of the heavy
-    ball is, exactly, a gradient step on a loss of its own, a discounted action over all pasts; it is
-    the logarithm that leads out of the gradients. The steps of Nesterov's momentum are no gradient steps. On
+    descent times the cube of the drift. Yet momentum has no part in this. For curvatures up to $L$ and
+    $hL < (1-\sqrt\beta)^2$ every *step* of the heavy ball is, exactly, a gradient step on a loss of its
+    own, a discounted action over all pasts; it is the logarithm that leads out of the gradients. The steps of Nesterov's momentum are no gradient steps. On
     quadratics the coefficients are values of Legendre polynomials.
     """,
 )
@@ -61,11 +61,16 @@ Here $x^{k-1}$ is a function of $x^k$, if a step can be undone. Then $A_k : x^k 
 $\mathbb{R}^d$ into itself, and more is true: it is a step of gradient descent on another loss. Let
 $$V_{-1} := 0, \qquad V_k(x) := h E(x) + \beta \max_y \left( V_{k-1}(y) - \tfrac{1}{2} \|x - y\|^2 \right).$$
 """)
-rho = document.define(r"\varrho", "(1 + beta - z + sqrt((1 + beta - z)**2 - 4*beta))/2", name="rho")
 with document.statement("theorem", "The loss of a step", label="thm:step"):
     document.text(r"""
-    Let $E$ be twice continuously differentiable, all eigenvalues of $\nabla^2 E$ at most $L \geq 0$, and
-    $z := hL$ below $(1 - \sqrt{\beta})^2$. Then each maximum is attained at one point, $V_k$ is twice
+    Let $E$ be twice continuously differentiable and all eigenvalues of $\nabla^2 E$ at most $L \geq 0$. Let
+    $z := hL$ be at most $(1 - \sqrt{\beta})^2$, and let
+    """)
+    rho = document.define(
+        r"\varrho", "(1 + beta - z + sqrt((1 + beta - z)**2 - 4*beta))/2", name="rho"
+    )
+    document.text(r"""
+    be positive. Then each maximum is attained at one point, $V_k$ is twice
     continuously differentiable with $\nabla^2 V_k \leq 1 - \varrho$, and for all $k \geq 0$ the step $A_k$ of
     the heavy ball is $x \mapsto x - \nabla V_k(x)$.
     """)
@@ -75,7 +80,7 @@ with document.proof():
     """)
     document.equation("rho**2 - (1 + beta - z)*rho + beta", 0, label="eq:root")
     document.text(r"""
-    and $0 < \varrho \leq 1$ by the condition on $z$. So the bound holds for $V_{-1}$. Let it hold for
+    and $\varrho \leq 1$ as $z \geq 0$. So the bound holds for $V_{-1}$. Let it hold for
     $V_{k-1}$. Then the function below the maximum has second derivatives of at most $-\varrho$ in $y$;
     it has one maximum $y$, where $x$ is $y - \nabla V_{k-1}(y)$, which is $A_{k-1}(y)$. So $A_{k-1}$ is
     invertible, with $y := A_{k-1}^{-1}(x)$ the iterate before $x$; it is differentiable in $x$ with a
@@ -172,7 +177,7 @@ document.equation(
     " - (4*(1 - beta)*k + 3 - beta)*beta**(2*k+2) - beta**(3*k+3)",
 )
 document.text(r"""
-and likewise the others. All are positive and grow with $k$, to the limits
+and likewise the others. For $\beta > 0$ and $k \geq 1$ all are positive and grow with $k$, to the limits
 """)
 LIMITS = {
     D: "1/(1 - beta)",
@@ -318,13 +323,12 @@ document.equation(
         r"\left(\partial_{z_1} F_{k, z_2} - \partial_{z_2} F_{k, z_1}\right)(0)",
         curl(heavy.coefficients),
     ),
-    h**2 * (b_k(CHERRY) - b_k(TALL)),
     -sixth * h**2 * D**3,
     modulo=(h, 3),
     label="eq:witness",
 )
 document.text(r"""
-What does this mean? In the time in which the drift is 1 a step has the length $h D_k$, and in @eq:f2k the part
+What does this mean? If time is rescaled so that the drift is 1, a step has the length $h D_k$, and in @eq:f2k the part
 that is no gradient is that of gradient descent with the step size $h D_k$: it is due to discretization, and
 momentum adds nothing to it but its effective step size. It vanishes to first order at critical points,
 where $T$ is zero: near a minimum $F_k$ is close to a linear field with a symmetric matrix, and does not turn.
@@ -348,7 +352,8 @@ document.text(r"""
 # The limit, and Nesterov's momentum {#sec:limit}
 
 @tab:limits has the limits of $b_k$. Its numerators are palindromic for the heavy ball, and not for Nesterov's
-momentum, whose gradient is taken at $x^k + \beta (x^k - x^{k-1})$. For $\given{\beta = 0}$ both are gradient
+momentum, followed at the points $y^k := z^k + \beta (z^k - z^{k-1})$ where its gradient is taken (the $z^k$
+have other coefficients from three vertices on). For $\given{\beta = 0}$ both are gradient
 descent, the heavy ball at every step, as @eq:D to @eq:W leave $D_k := 1$ alone; and in the limit
 """)
 for tex, equation in (
@@ -385,7 +390,7 @@ document.equation(
 )
 root = float(sympy.nsolve(sympy.sympify("6*b**3 + b - 1"), 0.5))
 document.text(rf"""
-At $\beta$ as {root:.4f}, where @eq:nesterov changes its sign, the limit flow of Nesterov's momentum does have
+At a $\beta$ near {root:.4f}, where @eq:nesterov changes its sign, the limit flow of the $y^k$ does have
 a modified loss up to $O(h^3)$, for every $E$. The heavy ball has no such point.
 """)
 
@@ -401,9 +406,9 @@ document.text(r"""
 
 On $E := \frac{\lambda}{2} x^2$, with $z := h\lambda$, the step $A_k$ is a factor $r_k$. By @thm:step
 $$r_{k+1} := 1 + \beta - z - \frac{\beta}{r_k}, \qquad r_{-1} := 1,$$
-and $V_k$ is $\frac{1}{2} (1 - r_k) x^2$. While $z < (1 - \sqrt{\beta})^2$ the $r_k$ decrease to $\varrho > 0$; beyond,
-there is no positive fixed point, they fall below 0, and the next maximum is infinite. So the condition of the
-theorem cannot be relaxed. The limits of @sec:series on trees without branches are Taylor
+and $V_k$ is $\frac{1}{2} (1 - r_k) x^2$. While $z \leq (1 - \sqrt{\beta})^2$ the $r_k$ decrease to $\varrho$; beyond,
+there is no positive fixed point, they fall to 0 or below, and the next maximum is infinite. So for $\beta > 0$ the
+condition of the theorem cannot be relaxed. The limits of @sec:series on trees without branches are Taylor
 coefficients of $\varrho$,
 """)
 ENDS = [

@@ -46,10 +46,10 @@ document = Document(
     What Remarks 5.3 to 5.5 of [@ghosh2023] say of stochastic gradient descent with momentum on average
     over the batches. The mean of the regularizer is as printed for independent draws and $k \to \infty$, if $F$
     is the variance of the gradients; printed is that of the losses. We add the closed form at
-    every step, and draws without replacement, where $F$ counts for less. Beside the force, momentum strengthens
+    every step, and draws without replacement, where $F$ counts for less. Relative to the force, momentum strengthens
     the term of $\|\nabla E\|^2$ by $\frac{1+\beta}{1-\beta}$ and that of $F$ not at all. The
-    covariance of the force is smaller by $\frac{1-\beta}{1+\beta}$ as printed, but that of the iterates, on which the
-    argument of Remark 5.5 rests, by $O(h)$ only: what the forces lose in size they gain in correlation.
+    covariance of the force is smaller by the factor $\frac{1-\beta}{1+\beta}$ as printed, but that of the iterates, of
+    which Remark 5.5 speaks first, for independent draws by $O(h)$ only: what the forces lose in size they gain in correlation.
     """,
 )
 
@@ -187,7 +187,7 @@ document.quote(
     "[@ghosh2023, Remark 5.3]",
 )
 document.text(r"""
-A multiple of the loss changes the speed alone: what counts is the regularizer beside its force, which has
+A multiple of the loss changes the speed alone: what counts is the regularizer relative to its force, which has
 $\frac{1}{1-\beta}$ in the limit. With $G := \|\nabla E\|^2$, the ratio of these for heavy ball and for
 gradient descent is
 """)
@@ -207,7 +207,7 @@ for tex, values, factor in (
 ):
     document.equation(named(tex, ratio.subs(values)), factor, by=Substitution("eq:ratio", values))
 document.text(r"""
-The term of $F$ is not strengthened at all, at no step: beside the force it has
+The term of $F$ is not strengthened at all, at no step: relative to the force it has
 """)
 document.equation(V / d, d, label="eq:F-beside")
 document.text(r"""
@@ -252,7 +252,7 @@ document.equation(
     label="eq:sum",
 )
 document.text(r"""
-Over more than $\frac{1}{1-\beta}$ steps momentum reduces no noise.
+Over many more than $\frac{1}{1-\beta}$ steps the reduction is lost in the total.
 """)
 
 # -- without replacement --------------------------------------------------------------------------
@@ -374,9 +374,9 @@ document.table(
     align="lcccc",
 )
 document.text(r"""
-@tab:shares has examples. $F$ counts for less than in gradient descent on batches when each is counted beside
+@tab:shares has examples. $F$ counts for less than in gradient descent on batches when each is counted relative to
 its force, as that has the share 1. Where momentum remembers a whole epoch, $\frac{1}{1-\beta}$ as large as $M$, most
-of it is gone, as the noise of an epoch adds up to nothing. For shuffled batches,
+of it is gone, as the noise of an epoch adds up to nothing: for shuffled batches the share at $\given{\beta = 1}$ is
 """)
 document.equation("1 - Sum(2*(M - l)/(M*(M - 1)), (l, 1, M - 1))", 0, label="eq:zero")
 
@@ -392,11 +392,12 @@ document.quote(
     "[@ghosh2023, Remark 5.5]",
 )
 document.text(r"""
-where the variance that is said to help is that of the iterates. Near a minimum with noise, along an eigenvector
+where the variance that is said to help is first that of the iterations, then that of the gradients. For the
+former, near a minimum with noise, along an eigenvector
 of the Hessian with the eigenvalue $\lambda > 0$, and for independent draws, the step is
 $$m^{k+1} := \beta m^k - h (\lambda x^k - \xi_k), \qquad x^{k+1} := x^k + m^{k+1}$$
 with $\xi_k$ of mean zero and variance $v$, independent of each other. In the stable range $h \lambda < 2 (1 + \beta)$ the
-second moments $X$, $Y$, $W$ of $x^2$, $x m$, $m^2$ tend to the one solution of
+means $X$, $Y$, $W$ of $x^2$, $x m$, $m^2$ tend to the one solution of
 """)
 moments = stationary_covariance(companion(HeavyBall(), h), lam)
 X, Y, W = (
@@ -431,7 +432,7 @@ def stationary(rule: Any, size: Any) -> sympy.Expr:
 reduction = claim_named("rem-5.5-variance").true["reduction"].replace("lam", "lambda_")
 with document.statement("theorem", "at equal effective steps", label="thm:iterates"):
     document.text(r"""
-    With steps of size $(1-\beta) h$, for independent draws, the variance of the iterates of heavy ball is that
+    With steps of size $(1-\beta) h$, for $h\lambda < 2$ and independent draws, the variance of the iterates of heavy ball is that
     of stochastic gradient descent with steps of size $h$ times
     """)
     document.equation(
@@ -441,7 +442,7 @@ with document.statement("theorem", "at equal effective steps", label="thm:iterat
     )
     document.equation(reduction, "1 - beta/(1 + beta)*h*lambda_", modulo=(h, 2), label="eq:T-h")
 document.text(r"""
-The forces are smaller by $\frac{1-\beta}{1+\beta}$, the iterates not, to leading order. They feel forces added
+The covariance of the forces is smaller by the factor $\frac{1-\beta}{1+\beta}$, that of the iterates not, to leading order. They feel forces added
 up over $\frac{1}{h\lambda}$ steps, and by @eq:all and @eq:sum the sum is as random as without momentum. There is
 a reduction at every step size, but only at the large step with
 """)
@@ -464,13 +465,13 @@ $s(q)$ of @thm:epochs. For shuffled batches it vanishes at $q \to 1$ by @eq:zero
 """)
 document.equation("Sum(2*l*(M - l)/(M*(M - 1)), (l, 1, M - 1))", "(M + 1)/3", label="eq:slope")
 document.text(r"""
-in $h \lambda$. The variance is then, to leading order, not of order $h$ but of order $h^2$ and independent of the
-curvature:
+in $h \lambda$. While an epoch is short against $\frac{1}{h\lambda}$ steps, the variance is then, to leading order,
+not of order $h$ but of order $h^2$ and independent of the curvature:
 """)
 plain = named("X_0", v * stationary(GradientDescent(), h))
 document.equation(plain, "h*v/(lambda_*(2 - h*lambda_))", label="eq:plain")
 document.equation(
-    sympy.Limit(named(r"s_{\mathrm{sh}}(q)", closed("shuffled", M=M, beta=q)) / (1 - q), q, 1),
+    sympy.Limit(named(r"s_{\mathrm{sh}}(q)", closed("shuffled", M=M, beta=q)) / (1 - q), q, 1, "-"),
     "(M + 1)/3",
     label="eq:share-slope",
 )
@@ -493,8 +494,8 @@ def in_epochs(b: Fraction, count: int, sampling: str) -> float:
 document.text(
     r"""
 What is left is fast noise, within epochs, and this is what
-momentum does damp. @tab:iterates has the ratio of the variances of heavy ball and of gradient descent at equal
-effective steps for $h\lambda$ as [[size]], where @eq:T has [[low]] and [[high]] for independent draws.
+momentum does damp, for short epochs. @tab:iterates has the ratio of the variances of heavy ball and of gradient descent at equal
+effective steps for $h\lambda := [[size]]$, where @eq:T has [[low]] and [[high]] for independent draws.
 """,
     size=f"{float(SIZE):g}",
     **{

@@ -14,7 +14,7 @@ from modflow import modified_equation
 from modflow.claims import claim_named
 from modflow.claims._registry import symbolic
 from modflow.documents import Document
-from modflow.documents.quantities import Quantity
+from modflow.documents.quantities import Quantity, tensor
 from modflow.documents.vocabulary import (
     X,
     coefficient,
@@ -40,7 +40,7 @@ document = Document(
     bibliography="references.bib",
     keywords=("gradient descent", "backward error analysis", "implicit regularization"),
     abstract=r"""
-    One step of gradient descent is the time-$h$ flow of a vector field that is unique as a formal
+    One step of gradient descent is, formally, the time-$h$ flow of a vector field that is unique as a
     power series in the step size $h$. Its first two terms are the gradient flow of the modified
     loss $E + \frac{h}{4} \|\nabla E\|^2$ of [@barrett2021], equation (3) of [@ghosh2023]. We
     derive three terms by comparing Taylor series, bound the distance of the iterates to each
@@ -270,7 +270,7 @@ document.equation(
 )
 document.text(r"""
 with the differences $h^2 f_1$ and $h^3 f_2$: it is $O(h^2)$ close to the gradient flow and
-$O(h^3)$ close to (3), as [@ghosh2023] says, and no closer. Over a fixed time one power of $h$ is
+$O(h^3)$ close to (3), as [@ghosh2023] says, and in general no closer. Over a fixed time one power of $h$ is
 lost.
 """)
 with document.statement("theorem", "Order and leading constant", label="thm:order"):
@@ -309,13 +309,13 @@ with document.proof():
 document.text(r"""
 # A quadratic, in closed form {#sec:quadratic}
 
-On $E := \frac{\lambda}{2} x^2$, which is what each eigendirection of a quadratic loss amounts to,
+On $E := \frac{\lambda}{2} x^2$ with $\lambda > 0$, which is what an eigendirection of a quadratic loss amounts to,
 $f$ is linear. All elementary differentials with a second or higher derivative of $f$ vanish; what
 is left are the trees without branches, on which $f'\cdots f'f$ is $(-\lambda)^n x$ for $n$
 vertices. The closed form of the field is $-\mu x$ with
 """)
 N = 6
-x, x0 = sympy.symbols("x x_0")
+x, x0 = sympy.Symbol("x"), tensor("x^0")
 deep = modified_equation(GradientDescent(), N)
 
 
@@ -356,7 +356,7 @@ document.equation(
     Quantity(r"-\nabla\hat{E}(x)", -sympy.diff(E_hat_line, x)), "-x*(lambda_ + h*lambda_**2/2)"
 )
 document.text(r"""
-The constants of @thm:order are explicit here. With $x(t) := e^{-\lambda t} x_0$ and the terms
+The constants of @thm:order are explicit here. With $x(t) := e^{-\lambda t} x^0$ and the terms
 $f_1$ and $f_2$ of @eq:closed, the errors of the gradient flow and of (3) have the leading
 coefficients
 """)
@@ -367,8 +367,8 @@ for p, c in LEADING.items():
     left_out = Quantity(f"f_{p}(x(t))", term_on_quadratic(p) * decay.meaning * x0, tensor=True)
     document.equation(sympy.Derivative(e, t), left_out - lam * e)
 document.text(r"""
-The same is seen directly. With $t := kh$ fixed the iterate is $e^{-\mu t} x_0$ by @eq:exact, and
-$\mu$ is known from @eq:terms. For $x_0 := 1$, the iterate minus the gradient flow, and minus (3),
+The same is seen directly. With $t := kh$ fixed the iterate is $e^{-\mu t} x^0$ by @eq:exact, and
+$\mu$ is known from @eq:terms. For $x^0 := 1$, the iterate minus the gradient flow, and minus (3),
 is
 """)
 iterate = "exp(-t*(lambda_ + h*lambda_**2/2 + h**2*lambda_**3/3))"
@@ -486,10 +486,12 @@ document.text(
     r"""
 # No modified loss at the next order {#sec:third}
 
-A field as in @thm:log is a gradient for every loss if and only if $b$ takes one value on all
-rootings of each free tree, a tree without a root. The free tree with three vertices can be rooted
-in the middle, where [[b3]], and at an end, where [[b4]]. What this means for a given loss is seen
-directly.
+A field as in @thm:log is a gradient for every loss if $b$ takes one value on all
+rootings of each free tree, a tree without a root: contract derivatives of $E$ along its edges; up to
+the sign, the gradient of this number is the sum of the elementary differentials of the rootings at all
+vertices. The free tree with three vertices can be rooted
+in the middle, where [[b3]], and at an end, where [[b4]]. What the difference means for a given loss
+is seen directly.
 """,
     b3=b(CHERRY, sixth),
     b4=b(TALL, third),

@@ -251,7 +251,7 @@ document.equation(
 )
 document.text(r"""
 This is the observation of [@ghosh2023]: noise keeps implicit regularization alive at minima, in
-proportion to $h$. Beside the trace in $R$, which is there for any step size, it is smaller by
+proportion to $h$. Relative to the trace in $R$, which is there for any step size, it is smaller by
 the factor $\frac{h\lambda}{2}$ in a direction of curvature $\lambda$.
 """)
 
@@ -362,7 +362,8 @@ document.equation(
 )
 document.text(r"""
 With @eq:F this is the gradient of $\frac{1}{2} \cdot \frac{h}{4} F$: where the spread has
-settled, the mean of the iterates feels exactly half of the Hessian term, and before that less.
+settled, the mean of the iterates feels half of the Hessian term, to this order in $h$, and before
+that less.
 """)
 
 # -- along a valley --------------------------------------------------------------------------------
@@ -409,8 +410,8 @@ with document.proof():
     document.equation(sympy.Derivative(U, a), "(v + sigma**2)/2", label="eq:force")
 document.text(r"""
 The first term of @eq:expanded is the trace in $R$, the second is half of that in @eq:along, in
-agreement with @eq:half. Both are limits for small $ha$: the true force grows without bound as
-$ha$ tends to 2, and noise drives the iterates away from curvatures at which they would become
+agreement with @eq:half. Both are limits for small $ha$: the leading force in $\sigma$ grows without
+bound as $ha$ tends to 2, and noise drives the iterates away from curvatures at which they would become
 unstable. @fig:valley compares this with runs.
 """)
 
@@ -470,8 +471,8 @@ if away > 5:
 document.figure(
     figure,
     caption=r"Force along the valley with $a := 1 + x^2/2$ at $x$ near 1. Dots: means over runs "
-    rf"with $\sigma$ at $2^{{-10}}$, with two standard errors; none is more than {away:.1f} of these "
-    "from the curve.",
+    rf"with $\given{{\sigma = 2^{{-10}}}}$, with bars of two standard errors; none is more than {away:.1f} "
+    "standard errors from the curve.",
     label="fig:valley",
     width=0.72,
     description="The true force rises like 2/(2 - ha); the averaged modified loss gives a line "
@@ -501,13 +502,11 @@ s_r = document.define("s_r", "Sum(beta**(2*(r - i)), (i, 0, r))", name="s", labe
 document.equation("s", "(1 - beta**(2*r + 2))/(1 - beta**2)", label="eq:spread")
 s_k = Quantity("s_k", s_r.meaning.subs(r, k))
 document.text(r"""
-and the mean of $\nabla G_k$ is $\gamma_k \nabla R$, the force that moves the iterates, with
+and the mean of the force $-\nabla G_k$ is $-d_k \nabla R$, with
 """)
-gamma = document.define(
-    r"\gamma_k", "Sum(beta**(k - i), (i, 0, k))", name="gamma", label="eq:gamma"
-)
-document.equation("gamma", "(1 - beta**(k + 1))/(1 - beta)", label="eq:total")
-gamma_r = Quantity(r"\gamma_r", gamma.meaning.subs(k, r))
+drift_k = document.define("d_k", "Sum(beta**(k - i), (i, 0, k))", name="d", label="eq:d")
+document.equation("d", "(1 - beta**(k + 1))/(1 - beta)", label="eq:total")
+drift_r = Quantity("d_r", drift_k.meaning.subs(k, r))
 with document.statement("theorem", "Noise and momentum", label="thm:momentum"):
     document.text(r"In the mean of $\hat{E}_k$ the variance $F$ of @eq:F has the factor")
     c = document.define(
@@ -516,7 +515,7 @@ with document.statement("theorem", "Noise and momentum", label="thm:momentum"):
         + of(batches, "factor") * sympy.Sum(of(batches, "memory") * s_r, (r, 0, k - 1)),
         name="c",
     )
-    document.equation("c", quarter * h * gamma**2, label="eq:factor")
+    document.equation("c", quarter * h * drift_k**2, label="eq:factor")
 with document.proof():
     document.text(r"""
 The means of $\|\nabla G_k\|^2$ and of the other squares contain $s_k F$ and $s_r F$. By
@@ -544,8 +543,8 @@ def own(step: int) -> sympy.Expr:
 
 document.text(
     r"""
-The modified field of a step need not be a gradient once batches differ, but in the mean only its
-terms with one batch twice are other than those for $R$. Derived from the update rule
+The modified field of a step is bilinear in the batches at order $h$; in the mean only its
+terms with one batch twice differ from those for $R$. Derived from the update rule
 for the first three steps, their factors are [[first]], [[second]] and [[third]], the same.
 [@ghosh2023] expect of them:
 """,
@@ -565,20 +564,20 @@ document.text(r"At the same step size this is so. The factor grows from $\frac{h
 document.equation(sympy.Limit(c, k, sympy.oo), of("sec-7-momentum", "strength"), label="eq:limit")
 document.text(r"""
 and the term grows more than the force, which grows by $\frac{1}{1-\beta}$. But momentum also moves
-the iterates further in each step. Gradient descent with the same effective step size $h \gamma_k$
-has the factor $\frac{h\gamma_k}{4}$, and beside the force heavy ball has the same, at every $k$ and
+the iterates further in each step. Gradient descent with the same effective step size $h d_k$
+has the factor $\frac{h d_k}{4}$, and relative to the force heavy ball has the same, at every $k$ and
 every $\beta$:
 """)
-document.equation("c/gamma", "h*gamma/4", label="eq:adjusted")
+document.equation("c/d", "h*d/4", label="eq:adjusted")
 document.text(r"""
 Remarks 4.2 and 5.3 of [@ghosh2023] count in this way for the term of $\|\nabla R\|^2$. It has the
 factor $\frac{h}{4} q_k$, and is stronger even then:
 """)
 squares = document.define(
-    "q_k", gamma**2 + 2 * sympy.Sum(past * gamma_r**2, (r, 0, k - 1)), name="q"
+    "q_k", drift_k**2 + 2 * sympy.Sum(past * drift_r**2, (r, 0, k - 1)), name="q"
 )
 document.equation(
-    sympy.Limit(squares / gamma**2, k, sympy.oo), "(1 + beta)/(1 - beta)", label="eq:gradient"
+    sympy.Limit(squares / drift_k**2, k, sympy.oo), "(1 + beta)/(1 - beta)", label="eq:gradient"
 )
 document.text(r"""
 That of $F$ is not. Shifts of successive steps are independent, and the memory of heavy ball

@@ -37,8 +37,7 @@ document = Document(
     series in the step size whose coefficients on rooted trees obey linear recurrences in $k$. We
     state the method, solve the recurrences in closed form, and carry everything out by hand for the
     heavy ball up to a tree with three vertices, where we find the drift and the $\gamma$ of
-    Theorem 4.1 of [@ghosh2023] as printed there. The limit $k \to \infty$ is the underlying one-step
-    method. Nesterov's momentum is a second example.
+    Theorem 4.1 of [@ghosh2023] as printed there. Nesterov's momentum is a second example.
     """,
 )
 
@@ -170,7 +169,7 @@ def solves(sequence: Any, forcing: Any, label: str | None = None) -> None:
 
 with document.statement("lemma", "Solution in closed form", label="thm:lemma"):
     document.text(r"""
-    Let $p$ be a polynomial and $\rho$ a power of $\beta$. Then $L[s_k] := p(k) \, \rho^k$ has a solution
+    Let $0 < |\beta| < 1$, $p$ a polynomial and $\rho$ a power of $\beta$. Then $L[s_k] := p(k) \, \rho^k$ has a solution
     $s_k := P(k) \, \rho^k$ with a polynomial $P$, of the same degree if $\rho \neq \beta$, and of one
     degree more if $\rho$ is $\beta$ (resonance). All solutions are $s_k + c \beta^k$ with constants $c$.
     """)
@@ -195,9 +194,9 @@ solves(
 solves(-(beta ** (3 * k + 2)) / (1 - beta**2), beta ** (3 * k + 3), "eq:L6")
 with document.statement("theorem", "Closed forms", label="thm:closed"):
     document.text(r"""
-    Let $|\beta| < 1$. All coefficients of $M_k$, of $A_k$ and of its logarithm are polynomials in $k$ and
-    $\beta^k$ whose coefficients are rational functions of $\beta$. They converge for $k \to \infty$, and
-    differ from their limits by $O(k^n \beta^k)$ with some $n$.
+    For the heavy ball with $0 < |\beta| < 1$, all coefficients of $M_k$, of $A_k$ and of its logarithm are
+    polynomials in $k$ and $\beta^k$ whose coefficients are rational functions of $\beta$. They converge for
+    $k \to \infty$, and differ from their limits by $O(k^n |\beta|^k)$ with some $n$.
     """)
 with document.proof():
     document.text(r"""
@@ -220,9 +219,9 @@ ring, step = step_map(HeavyBall(), 3)
 A = {tree: coefficient("a_k", tree, step[tree]) for tree in TREES}
 
 
-def memory(tree: Tree, formula: str, name: str, letter: str = "m") -> Quantity:
+def memory(tree: Tree, formula: str, name: str, letter: str = "m_k") -> Quantity:
     """m_k(τ), defined by a formula."""
-    tex = coefficient(f"{letter}_k", tree, 0).name
+    tex = coefficient(letter, tree, 0).name
     return document.define(tex, formula, name=name)
 
 
@@ -330,22 +329,24 @@ document.equation(A[TALL], beta * m3, label="eq:a3")
 document.text(rf"""
 # Nesterov's momentum {{#sec:nesterov}}
 
-The gradient enters the step twice, at once and through the memory [@nesterov1983]:
+The gradient enters the step twice, at once and through the memory [@nesterov1983]. The rule follows the
+points $y^k := z^k + \beta (z^k - z^{{k-1}})$ where the gradient is taken:
 
 ```python
 {source(Nesterov)}
 ```
 
 With $M_k$ for $h$ times the memory, $M_{{k+1}} \circ A_k := h f + \beta M_k$ as before, now with
-$A_k := \mathrm{{Id}} + h f + \beta (h f + \beta M_k)$. **One vertex** has the $m_k$ of the heavy ball, and
+$A_k := \mathrm{{Id}} + h f + \beta (h f + \beta M_k)$. Coefficients that
+differ have a hat. **One vertex** has the $m_k$ of the heavy ball, and
 """)
 _, ahead = step_map(Nesterov(), 3)
-N = {tree: coefficient("a_k", tree, ahead[tree]) for tree in TREES}
+N = {tree: coefficient(r"\hat a_k", tree, ahead[tree]) for tree in TREES}
 document.equation(N[NODE], 1 + beta * later(m1), "(1 - beta**(k+2))/(1 - beta)", label="eq:n1")
 document.text(r"""
-which is the drift of the heavy ball one step later. **Two vertices** have the other right side
+which is the drift of the heavy ball one step later (the $z^k$ have it at the same step). **Two vertices** have the other right side
 """)
-n2 = document.define(coefficient("r_k", CHAIN, 0).name, -later(m1) * N[NODE])
+n2 = document.define(coefficient(r"\hat r_k", CHAIN, 0).name, -later(m1) * N[NODE])
 document.equation(n2, "-(1 - (1 + beta)*beta**(k+1) + beta**(2*k+3))/(1 - beta)**2")
 document.text(r"""
 and the same three solutions, @eq:L1, @eq:L2 and @eq:L4, add up to
@@ -356,10 +357,10 @@ v2 = document.define(
 )
 document.equation(L("v_k", v2.meaning), n2)
 document.equation(Quantity("v_0", v2.meaning.subs(k, 0)), "-(1 + beta)/(1 - beta)**2")
-n_chain = memory(CHAIN, v2 + (1 + beta) * beta**k / (1 - beta) ** 2, "n2")
+n_chain = memory(CHAIN, v2 + (1 + beta) * beta**k / (1 - beta) ** 2, "n2", r"\hat m_k")
 document.equation(N[CHAIN], beta**2 * n_chain, label="eq:n2")
 weaker = Quantity(
-    rf"\lim_{{k \to \infty}} b_k({tree_tex(CHAIN)})", plain(ahead.log()[CHAIN].limit())
+    rf"\lim_{{k \to \infty}} \hat b_k({tree_tex(CHAIN)})", plain(ahead.log()[CHAIN].limit())
 )
 document.text("The logarithm is the one of the heavy ball, and in the limit")
 document.equation(
@@ -373,6 +374,7 @@ document.text(
     r"""
 where the heavy ball has [[heavy]]. The modified loss adds $-\tfrac{h}{2}$ times this coefficient, times
 $\|\nabla E\|^2$, to $\tfrac{1}{1-\beta} E$: Nesterov's momentum regularizes less, by
+$\tfrac{h}{2} \tfrac{\beta}{(1-\beta)^2} \|\nabla E\|^2$, as
 """,
     heavy=document.equal(heavy, "-(1 + beta)/(2*(1 - beta)**3)"),
 )

@@ -18,7 +18,7 @@ from modflow.series import Tree
 from modflow.stability import spectral_radius, stability_bound, with_positive_parts
 
 z, t, beta, h, L, v, s, k, xi = sympy.symbols("z t beta h L v s k xi")
-ORDER = 5
+ORDER = 4
 """Up to which the series of the modified equation is shown."""
 
 
@@ -39,10 +39,10 @@ document = Document(
     abstract=r"""
 Heavy ball is stable on a quadratic for $h\lambda \leq 2(1+\beta)$, as [@ghosh2023] say, and the
 sharpness at the edge of stability is $2(1+\beta)/h$. Its modified equation on a quadratic has a
-closed form, with Legendre polynomials as coefficients, and converges for
-$h\lambda < (1-\sqrt\beta)^2$ only; beyond, no flow follows the iterates. So the larger stable
-range is no gain in implicit regularization by this theory: as far as it goes, momentum allows
-for less of it than gradient descent does. With random batches, in mean square, the stable range
+closed form, with Legendre polynomials as coefficients, and diverges for
+$h\lambda > (1-\sqrt\beta)^2$, where no first-order flow on the line follows the iterates. So the
+larger stable range is no gain in implicit regularization by this theory: if it is to hold in all
+directions, momentum allows for less of it than gradient descent does. With random batches, in mean square, the stable range
 of $h$ shrinks by momentum where the curvature varies much.
 """,
     keywords=("heavy ball", "linear stability", "edge of stability", "Legendre polynomials"),
@@ -75,8 +75,8 @@ for point in (1, -1):
     )  # fmt: skip
 with document.statement("theorem", "the stable range", label="thm:stable"):
     document.text(r"""
-From every start the iterates of heavy ball on $\lambda x^2/2$ stay bounded just if
-$0 \leq h\lambda \leq 2(1+\beta)$, and tend to a limit just if the second inequality is strict.
+From every start the iterates of heavy ball on $\lambda x^2/2$ stay bounded if and only if
+$0 \leq h\lambda \leq 2(1+\beta)$, and tend to a limit if and only if the second inequality is strict.
 """)
 with document.proof():
     document.text(r"""
@@ -109,8 +109,8 @@ document.expression(late, label="eq:overshoot")
 first = (heavy * sympy.Matrix([1, 0]))[0].subs(z, stability_bound(HeavyBall()))
 document.text(r"""
 times $x^0$, as both zeros of @eq:at-bound have a part in it and as it has the right value at
-$k$ as 1: there it is [[first]]. The iterates end as
-oscillations of $[[weight]]$ times the distance at the start; $\beta$ as 0.9 has [[large]] of it.
+$k := 1$: there it is [[first]]. The iterates end as
+oscillations of $[[weight]]$ times the distance at the start, [[large]] times for $\given{\beta = 0.9}$.
 """, first=document.equal(-weight - beta * (1 - weight), first), weight=weight,
     large=f"{float(weight.meaning.subs(beta, sympy.Rational(9, 10))):g}")  # fmt: skip
 
@@ -155,8 +155,8 @@ document.equation(
     "2*beta/(1 + 2*beta)",
 )
 document.text(r"""
-The effective rates of heavy ball, and the sharpness that its footnote 3 gives, are those of
-[@ghosh2023, Section 6]:
+The effective rates of heavy ball, and the sharpness, are those of
+[@ghosh2023, Section 6 and footnote 3]:
 """)
 document.equation(
     named(r"\frac{h_{\max}}{1-\beta}", gains["heavy ball"] / L),
@@ -177,7 +177,7 @@ COLOURS = ("#0072B2", "#009E73", "#D55E00")
 
 def radius_figure() -> Figure:
     """The spectral radius of a step against z, and the mean-square bound against the variance."""
-    figure = Figure(figsize=(6.6, 2.5), layout="constrained")
+    figure = Figure(figsize=(6.6, 2.1), layout="constrained")
     left, right = figure.subplots(1, 2)
     for value, colour in zip(BETAS, COLOURS, strict=True):
         rule, end = HeavyBall(value), 2 * (1 + value)
@@ -277,7 +277,7 @@ with document.proof():
         (1 - beta) ** 2 * (1 - 2 * ratio * s + s**2),
         label="eq:scaled",
     )
-    document.text(r"Legendre's polynomials are those of the generating function")
+    document.text(r"One over the root of the bracket generates Legendre's polynomials,")
     n, half = sympy.Symbol("n"), sympy.Rational(1, 2)
     x = sympy.Symbol("c")
     document.equation(
@@ -297,9 +297,6 @@ zeros of $p$ is $\beta$, unless $\beta$ is zero. The others are the branch point
 the smaller of which is $(1-\sqrt\beta)^2$; for $\given{\beta = 0}$ there is $\log(1 - z)$, with
 the same radius 1.
 """)
-document.text(r"""
-@tab:legendre compares the coefficients on chains that the engine derives with these.
-""")
 rows = []
 for n_, chain in enumerate(chains):
     P = named(f"P_{n_}(c)", sympy.legendre(n_, (1 + beta) / (1 - beta)))
@@ -314,12 +311,12 @@ for n_, chain in enumerate(chains):
 document.table(
     ["coefficient", "the polynomial"],
     rows,
-    caption="Coefficients of the modified equation on chains, in the limit.",
+    caption="Coefficients on chains in the limit: those that the engine derives, and these.",
     label="tab:legendre",
 )
 document.text(r"""
-As $c \geq 1$, all $P_n(c)$ are positive: every truncation decays too slowly. That of (5) in
-[@ghosh2023], with the first two terms, lacks to leading order
+@tab:legendre has the first of them. As $c \geq 1$, all $P_n(c)$ are positive: every truncation decays too slowly. That of (5) in
+[@ghosh2023], with the first two terms $\varphi_2$ of $\varphi$, lacks to leading order
 """)
 two = sympy.Add(*(sympy.sympify(limit[c]) * (-z) ** n for n, c in enumerate(chains[:2], 1)))
 document.equation(
@@ -343,18 +340,20 @@ document.quote(
     "large stability region.",
     "[@ghosh2023, Section 6]",
 )
-document.text(r"""
-At the largest stable step the flow (5) would have the multiple
-""")
+document.text(
+    r"The flow (5) has the multiple [[multiple]]. At the largest stable step it would be",
+    multiple=document.equal(
+        named("R(h)", relative_regularizer(h)), "h*(1 + beta)/(4*(1 - beta)**2)"
+    ),
+)
 document.equation(
     named(r"R(h_{\max})", relative_regularizer(stability_bound(HeavyBall()) / L)),
     "(1 + beta)**2/(2*L*(1 - beta)**2)",
 )
 document.text(r"""
-But in a direction with $h\lambda \geq (1-\sqrt\beta)^2$ there is no flow for it to be a part
-of: the modified equation diverges by @thm:legendre, and no flow at all follows iterates that
-oscillate. For all curvatures up to $L$ it converges for $hL < (1-\sqrt\beta)^2$, where the
-multiple stays below
+But in a direction with $h\lambda > (1-\sqrt\beta)^2$ there is no flow for it to be a part
+of: the modified equation diverges by @thm:legendre, and no first-order flow on the line follows
+iterates that oscillate. For all curvatures up to $L$ it converges for $hL < (1-\sqrt\beta)^2$.
 """)
 with document.statement("proposition", "as far as the flow goes", label="thm:gain"):
     document.text(r"""
@@ -369,7 +368,10 @@ and $1/(4L)$ of gradient descent:
     )
     document.equation(reach / (1 - beta), "(1 - sqrt(beta))/(1 + sqrt(beta))/L", label="eq:slow")
 with document.proof():
-    document.text(r"Both are largest at the end of the range. The first is below $1/(4L)$ by")
+    document.text(r"""
+Both grow with $h$; these are their values at the end of the range. The second is below $1/L$ as
+$\beta > 0$, and the first is less than $1/(4L)$ by this share of it:
+""")
     document.equation(
         1 - of("sec-6-benefits-from-stability", "gain", "true"),
         "2*sqrt(beta)/(1 + sqrt(beta))**2",
@@ -377,7 +379,7 @@ with document.proof():
 reach_ratio = sympy.lambdify(beta, stability_bound(HeavyBall()) / (reach * L))
 document.text(r"""
 At the edge of stability $h\lambda$ is at $2(1+\beta)$ in the sharpest direction, which is
-[[low]] times the reach of the flow for $\beta$ as 0.5, and [[high]] times for 0.9. There the
+[[low]] times the reach of the flow for $\given{\beta = 0.5}$, and [[high]] times for 0.9. There the
 theory is silent, whatever the iterates do. Flat directions, with $h\lambda$ below
 $(1-\sqrt\beta)^2$, have their flow and its regularizer at larger $h$ too.
 """, low=f"{reach_ratio(0.5):.3g}", high=f"{reach_ratio(0.9):.4g}")  # fmt: skip
@@ -401,7 +403,7 @@ $\mathbb{E} x^2$, $\mathbb{E} x m$, $\mathbb{E} m^2$ is multiplied in each step 
 """)
 document.define("T", transfer, label="eq:T")
 document.text(r"""
-which is linear in them, as the step is linear in $x$ and $m$.
+since the step is linear, so that its second moments are linear in the old ones.
 """)
 with document.statement("theorem", "the stable range in mean square", label="thm:square"):
     document.text(
@@ -450,7 +452,7 @@ document.equation(
 threshold = of("sec-6-same-conclusion-for-batches", "threshold", "true")
 document.text(r"""
 Section 6 of [@ghosh2023] carries the larger stability region over to batches. In mean square
-that is so for variances below [[threshold]], [[at]] for $\beta$ as 0.9, and wrong above: there
+that is so for variances below [[threshold]], [[at]] for $\given{\beta = 0.9}$, and wrong above: there
 the range of $h$ is the smaller one (@fig:radius). What momentum always allows for is a larger
 effective rate, by @eq:gain-rate.
 """, threshold=threshold, at=f"{float(threshold.subs(beta, sympy.Rational(9, 10))):.3f}",

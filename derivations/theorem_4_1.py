@@ -54,9 +54,9 @@ document = Document(
     reduces to a gradient flow (5) of a modified loss, up to $O(h^2)$. We derive (4) by unrolling
     the recursion: its drift is a geometric sum, its second coefficient a weighted sum of squares
     of drifts, and both are as printed, with the printed $\gamma$. It has the order 2 that is
-    claimed. For (5) the bound (6) is false: the iterates run behind (5) by the time $h \beta /
-    (1-\beta)$, for ever, an error of order 1 which we find exactly, and which a shifted start
-    removes. The start of the recursion, left open in the theorem, has to be $x^1 := x^0 - h \nabla
+    claimed. The bound (6) follows directly on (5), and read of (5) it is false: the iterates run behind
+    (5) by the time $h \beta / (1-\beta)$, forever, an error of order 1 whose leading term we find, and
+    which a shifted start removes. The start of the recursion, left open in the theorem, has to be $x^1 := x^0 - h \nabla
     E(x^0)$.
     """,
 )
@@ -166,7 +166,7 @@ document.equation(
     flow, X + h * c * f + h**2 * (d + half * c**2) * ff, modulo=(h, 3), label="eq:phi"
 )
 document.text(r"""
-It agrees with @eq:map just if $c$ is $D_k$ and $d$ is $-T_k$ with
+It agrees with @eq:map if and only if $c$ is $D_k$ and $d$ is $-T_k$ with
 """)
 T = document.define("T_k", half * D**2 + S, name="T_k", label="eq:T")
 GAMMA = printed("thm-4.1-gamma", "gamma")
@@ -214,7 +214,7 @@ with document.proof():
     document.text(r"which is $\frac{1}{2} (1 + \beta) \gamma_k$.")
 document.text(
     r"""
-$T_k$ is positive, and it grows with $k$: @eq:squares gives [[next]], and
+$T_k$ is positive, and for $\beta > 0$ it grows with $k$: @eq:squares gives [[next]], and
 """,
     next=document.equal(at(S, k + 1), beta * (S + D**2)),
 )
@@ -314,12 +314,13 @@ with document.proof():
     document.text(r"""
     The drift of (4) differs from its limit by $O(\beta^k)$, which adds up to $O(h)$ in time, and the
     other term is $O(h)$ uniformly in $k$; so $\tilde{x}$ exists on $[0, T]$ for small $h$, in a
-    compact set. On a neighbourhood of it let $f$, its derivatives up to the third and their Lipschitz
-    constants be bounded.
+    compact set. On a neighbourhood of it $f$ and its derivatives up to the third are bounded, so that
+    $f$, $f'$ and $f''$ are Lipschitz on balls.
 
     *One step.* While the iterates are in the neighbourhood, $\Delta_i$ is $h D_i f(x^i) + O(h^2)$, and
-    $x^{k-m}$ differs from $x^k$ by $O(m h)$. Hence the error of @eq:forces is $O(m^2 h^2)$, and that of
-    @eq:step at most $h^3$ times a multiple of
+    $x^{k-m}$ differs from $x^k$ by $O(m h)$. Hence the error of @eq:forces is $O(m^2 h^2)$; trivially so
+    if the segment between them leaves the neighbourhood, as $mh$ is then bounded below. That of
+    @eq:step is at most $h^3$ times a multiple of
     """)
     document.equation(
         "Sum(m**2*beta**m, (m, 0, oo))", "beta*(1 + beta)/(1 - beta)**3", label="eq:uniform"
@@ -361,11 +362,15 @@ SHIFT = true("eq-6", "shift")
 document.text(r"""
 # What (6) is true of {#sec:six}
 
-The bound of @thm:order is (6) in [@ghosh2023], where it is stated for (5):
+The bound of @thm:order is (6) in [@ghosh2023]. There it follows directly on (5), whose solution is called $\tilde{x}$ too:
 """)
-document.quote(f"$${claim_named('eq-6').statement}$$", "[@ghosh2023, (6)]")
+document.quote(
+    r"$$\|\tilde{\mathbf{x}}(t_k) - \mathbf{x}^k\|_2 \leq Ch^2, \quad t_k = kh, \quad "
+    r"k = 1, 2, \dots, \lfloor \frac{T}{h} \rfloor.$$",
+    "[@ghosh2023, (6)]",
+)
 document.text(r"""
-The reason given is that $\beta^k$ decays quickly. It does. But what the drift of the first steps lacks of its
+The reason given for (5) is that $\beta^k$ decays quickly. It does. But what the drift of the first steps lacks of its
 limit is not made up for later. From step $k$ on this is
 """)
 j = sympy.Symbol("j")
@@ -438,8 +443,8 @@ with document.proof():
     )
 document.text(
     r"""
-The iterates run behind (5) by the time $hs$, that is by $\beta/(1-\beta)$ steps: [[steps]] for $\beta := 0.9$. The
-lag never closes. So (6) holds for (4); for (5) from $x^0$ it is false with any $C$ unless $\beta$
+The iterates run behind (5) by the time $hs$, that is by $\beta/(1-\beta)$ steps: [[steps]] for $\given{\beta = 0.9}$. The
+lag never closes. So (6) holds for (4); read of (5) from $x^0$ it is false with any $C$ unless $\beta$
 is zero or $x^0$ critical, the order being 1; and it holds for (5) from $w(0)$ as soon as $\beta^k$ is $O(h)$.
 """,
     steps=lag.meaning.subs(beta, sympy.Rational(9, 10)),
@@ -470,7 +475,7 @@ small. The order is 1 for every $a \neq 1$. So the theorem needs $x^1 := x^0 - h
 document.text(r"""
 # A check on quadratics {#sec:quadratic}
 
-On $E := \frac{\lambda}{2} x^2$ with $z := h\lambda$ the iterates are known. Let
+On $E := \frac{\lambda}{2} x^2$ with $z := h\lambda$ and $\beta > 0$ the iterates are known. Let
 """)
 document.define(r"\varrho", "(1 + beta - z + sqrt((1 + beta - z)**2 - 4*beta))/2", name="rho")
 r = sympy.Symbol("r")
@@ -485,7 +490,7 @@ difference. With $x^{-1} := x^0$ the iterate $x^k$ is $A \varrho^k + (1 - A) \si
 document.define("A", "(rho - beta)/(rho - beta/rho)", name="A")
 document.text(
     r"""
-since [[start]], so that the values at $k$ as $-1$ and as $0$ agree. The root $\varrho$
+since [[start]], so that the values at $k := -1$ and $k := 0$ agree. The root $\varrho$
 is close to 1, and on it the flow (5) agrees with the iterates as far as (5) goes:
 """,
     start=document.equal("A/rho + (1 - A)*rho/beta", 1),

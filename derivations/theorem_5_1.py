@@ -39,7 +39,7 @@ document = Document(
     abstract=r"""
     Theorem 5.1 of [@ghosh2023] gives a piecewise flow that stochastic gradient descent with momentum
     follows to second order, with a regularizer that depends on the batches of all steps so far. We
-    prove it as printed. The memory of the method is a series in the vector fields of the batches, and
+    prove its flow as printed, and its bound on a fixed time for losses with bounded derivatives. The memory of the method is a series in the vector fields of the batches, and
     an induction over the steps determines it: one step of the update rule, carried out on a memory
     with arbitrary weights. The weights of all pairs of batches follow in closed form, and so do bounds
     that are uniform in the number of steps, which give the order. For $M$ batches that are used again
@@ -302,7 +302,7 @@ derived = entry(field, 0, 1).subs(
 with document.statement("theorem", "the flow of step $k$", label="thm:flow"):
     document.text(r"""
     Up to $O(h^2)$, the logarithm of $A_k$ over $h$ is $-\nabla \hat{E}_k$ as printed in @eq:printed. For $i \leq
-    j$ and with $k$ as $j + n$, its weights are
+    j$ and $k := j + n$, its weights are
     """)
     document.equation(
         named("-2 b_{j+n}(i, j)", -2 * derived),
@@ -325,7 +325,9 @@ with document.proof():
     document.equation(
         named("W_j(i, j)", unfolded(own + memory_sum).subs(n, 0)), weight(j, i), label="eq:new"
     )
-    document.text(r"and on the new batch itself, with the $h$ and the factor written out,")
+    document.text(
+        r"The weight of the new batch with itself is 1; times $h$ it is four times the factor,"
+    )
     document.equation(named("-2 h b_k(k, k)", -2 * h * entry(field, 2, 2)), 4 * factor)
     document.text(r"""
     $b_k$ is symmetric, and $f_i' f_j + f_j' f_i$ is the gradient of
@@ -555,13 +557,12 @@ def observed(kind: str) -> str:
 
 
 document.text(r"""
-@fig:order shows it on [[count]] losses $\log\cosh(\sigma_a (x - \mu_a))$ on the line, $\beta$ as
-[[momentum]], in epochs without replacement. Between the two smallest step sizes the order of the theorem's flow is
+@fig:order shows it on [[count]] losses $\log\cosh(\sigma_a (x - \mu_a))$ on the line, $\beta := [[momentum]]$, in epochs without replacement. Between the two smallest step sizes the order of the theorem's flow is
 [[full]]; without the norms of earlier $\nabla G_r$ it is [[own]], and without any regularizer [[none]].
 """, count=M, momentum=BETA, **{kind: observed(kind) for kind in KINDS})  # fmt: skip
 document.figure(
     order_figure(),
-    caption=r"The largest distance of iterates and flow up to $t$ as 2, for the modified loss of @thm:flow, "
+    caption=r"The largest distance of iterates and flow up to $t \leq 2$, for the modified loss of @thm:flow, "
     r"for $G_k + \frac{h}{4} \|\nabla G_k\|^2$, and for $G_k$.",
     label="fig:order",
     width=0.8,

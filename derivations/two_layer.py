@@ -28,6 +28,7 @@ from modflow.claims._two_layer import (
 )
 from modflow.claims.two_layer_ends import GAMMA
 from modflow.documents import Document
+from modflow.documents.errors import StepError
 from modflow.documents.quantities import Quantity, unfolded
 from modflow.methods import GradientDescent, HeavyBall
 from modflow.modified import modified_equation
@@ -55,7 +56,7 @@ def prose(statement: str) -> str:
         part if i % 2 else f" ${tex}$ " if (tex := part.replace(r"\quad", "").strip()) else " "
         for i, part in enumerate(parts)
     ]
-    return " ".join("".join(shown).split())
+    return " ".join("".join(shown).split()).replace(" .", ".")
 
 
 document = Document(
@@ -69,7 +70,7 @@ $\frac{1+\beta}{1-\beta}$ times a sum over the squares of the steps, an exact fo
 by which [@ghosh2023] say that momentum strengthens the implicit regularization. The leading
 order of the end points follows in closed form. The regularizer printed for this model lacks the
 factor $2 x^2$; that more momentum means a smaller norm is true of the four runs of their Figure
-1 and for small steps, and false in general.
+1, for the sample $(1, 0.6)$, and for small steps, and false in general.
 """,
     keywords=("heavy ball", "implicit regularization", "conservation laws"),
 )
@@ -80,7 +81,7 @@ document.text(r"""
 # The model {#sec:model}
 
 A linear network with two layers of one weight each, trained on one sample $(x, y)$ with
-$x \neq 0$, has the loss and the residual
+$x \neq 0$ and $y \neq 0$, has the loss and the residual
 """)
 loss = document.define("E", E, name="E", label="eq:loss", tensor=True)
 residual = document.define("r", "y - w1*w2*x", name="r", label="eq:residual")
@@ -176,7 +177,7 @@ large = (4.0, 0.6)
 steep = outcome(large, RATE, 0.0, START, 4000)
 document.text(r"""
 Small steps contract $D$, as the modified flow does. But $\left|D\right|$ grows in each step
-with $h \left|x r\right| > \sqrt 2$: for $(x, y)$ as $([[x0]], [[y0]])$ and $h$ as $[[rate]]$,
+with $h \left|x r\right| > \sqrt 2$: for the sample $([[x0]], [[y0]])$ and $h := [[rate]]$,
 gradient descent from $([[a0]], [[b0]])$ has $h \left|x r\right|$ at [[first]] in its first
 step, and ends at a norm of [[end]], where the gradient flow ends at [[flow]].
 """, x0=large[0], y0=large[1], rate=RATE, a0=START[0], b0=START[1],
@@ -281,18 +282,19 @@ for letter, sign in (("c", 1), ("d", -1)):
     )
 with document.statement("proposition", "when D keeps its sign", label="thm:sign"):
     document.text(r"""
-While $h \left|x r\right| \leq (1 - \sqrt\beta)^2$ in all steps, $D$ keeps its sign.
+While $h \left|x r\right| \leq (1 - \sqrt\beta)^2$ in all steps, strictly for $\given{\beta = 0}$, $D$ keeps its sign.
 """)
 with document.proof():
     document.text(r"""
-The ratio of $c^+$ to $c$ is at least $\sqrt\beta$ if that of $c$ to $c^-$ is, because
+For $\given{\beta = 0}$ see @eq:gd-step. Otherwise the ratio of $c^+$ to $c$ is at least $\sqrt\beta$ if that of $c$ to
+$c^-$ is, because
 """)
     document.equation(
         "1 + beta - (1 - sqrt(beta))**2 - beta/sqrt(beta)", "sqrt(beta)", label="eq:ratio"
     )
     document.text(r"""
 At the start, at rest, the first ratio is at least [[first]]. So $c$ keeps its sign, and $d$ in
-the same way. (For $\beta \to 0$ this is $h \left|x r\right| \leq 1$, see @eq:gd-step.)
+the same way.
 """, first=document.equal(
         "1 - (1 - sqrt(beta))**2", "sqrt(beta) + sqrt(beta)*(1 - sqrt(beta))"
     ))  # fmt: skip
@@ -435,7 +437,9 @@ document.equation(
     local.subs({zeta: stiff, rho: ratio_of}),
     label="eq:local",
 )
-document.text(r"A larger $\beta$ means a smaller $\rho$, and this falls with $\rho$ at first only:")
+document.text(
+    r"A larger $\beta$ means a smaller $\rho$, and this falls with $\rho$ exactly where $\rho\zeta < 1$:"
+)
 document.equation(
     sympy.Derivative(local, rho),
     "-2*zeta_*(1 - rho_*zeta_)/(2*rho_ - rho_**2*zeta_)**2",
@@ -444,9 +448,9 @@ document.equation(
 turn = document.equal(ratio_of * stiff, "h*lam/(1 + beta)")
 with document.statement("corollary", "stiff directions", label="thm:stiff"):
     document.text(r"""
-Next to the curve, at a common effective rate $\eta$, the effect grows with $\beta$ just as long
-as $h\lambda < 1 + \beta$, half of the stable range. Gradient descent at step size $\eta$ has
-the larger effect where $\eta\lambda > 1 + \beta$.
+Next to the curve, at a common effective rate $\eta$, the effect grows with $\beta$ exactly where
+$h\lambda < 1 + \beta$, half of the stable range. Gradient descent at step size $\eta$ is stable and has
+the larger effect where $1 + \beta < \eta\lambda < 2$.
 """)
 with document.proof():
     document.text(r"""
@@ -486,7 +490,7 @@ document.text(r"""
 # Figure 1 {#sec:figure}
 
 The four runs of Figure 1 of [@ghosh2023] start at $([[a0]], [[b0]])$ with the common effective
-rate [[rate]]. The sample is not given; with $x$ as [[x0]] and $y$ as [[y0]], the choice of
+rate [[rate]]. The sample is not given; with $([[x0]], [[y0]])$, the choice of
 [@barrett2021], @fig:one and @tab:ends show them with their modified flows.
 """, a0=START[0], b0=START[1], rate=RATE, x0=BARRETT_DHERIN[0], y0=BARRETT_DHERIN[1])  # fmt: skip
 document.figure(
@@ -520,31 +524,36 @@ for i, run in enumerate(found.runs):
         ]
     )
 document.table(
-    [r"$\beta$", r"$h$", r"$\lVert w \rVert$", "stepwise", "limit", r"$\log (D_0/D_\infty)$",
-     "leading", "stepwise", "limit"],
+    [r"$\beta$", r"$h$", r"$\lVert w \rVert$", "by (4)", "by (5)", r"$\log (D_0/D_\infty)$",
+     "leading", "by (4)", "by (5)"],
     rows,
-    caption=r"Where iterates, stepwise and limit flow end: the norm, and the loss of "
+    caption=r"Where iterates, flow (4) and flow (5) end: first the norms, then the decrease of "
     r"$\log D$ with its leading order, @thm:leading.",
     label="tab:ends",
     align="rrrrrrrrr",
 )  # fmt: skip
 cells = ordered_cells(grid(40, 32), RATE, MOMENTA, START, 40.0)
-lowest = int(np.argmin(ends.norm))
+TURN = ("0.95", "0.955")
+near_turn = outcome(BARRETT_DHERIN, RATE, np.array([float(b) for b in TURN]), START, 8000)
+if not near_turn.D[0] * d0 > 0 > near_turn.D[1] * d0:
+    raise StepError("D does not change its sign between these momenta")
+leading_there = [float(factor.subs(beta, sympy.Rational(b))) * RATE * k0 for b in TURN]
 document.text(r"""
 The norms fall from each momentum to the next, for the iterates and for both flows: the flows
 have the order right, and the size too low, the more so the larger $\beta$ is. The caption says
 """)
-document.quote(prose(claim_named("fig-1-caption").statement), "[@ghosh2023, Figure 1, caption]")
+caption, _, _ = claim_named("fig-1-caption").statement.partition(r" \quad \text{[")
+document.quote(prose(caption), "[@ghosh2023, Figure 1, caption]")
 document.text(r"""
-In these four runs that is so. It does not go on: at the same effective rate $\beta$ as
-[[betas]] ends at the norms [[norms]]. Where the loss of $\log D$ ought to exceed about 1,
-momentum carries $D$ past zero and $\left|D\right|$ grows again. On a grid of $[[cells]]$
+In these four runs that is so. It does not go on: at the same effective rate the momenta
+[[betas]] end at the norms [[norms]]. Here $D_\infty$ changes sign between $\beta$ at [[below]] and
+[[above]], where the leading order is [[low]] and [[high]]; beyond, $\left|D_\infty\right|$ grows again. On a grid of $[[cells]]$
 samples with $\frac14 \leq x \leq 4$ and $-4 \leq y \leq 4$ all runs end on the curve, and the
 four norms are in the order of the figure in [[ordered]]; in [[crossed]] of the other [[broken]]
-$D$ has changed its sign. By @thm:leading, every cell with $D_0 \neq 0$ gets into that order as
-$\eta \to 0$.
+$D$ has changed its sign. By @thm:leading, every cell gets into that order as $\eta \to 0$.
 """, betas=", ".join(f"{v:g}" for v in many[len(momenta):]),
     norms=", ".join(f"{v:.3f}" for v in ends.norm[len(momenta):]),
+    below=TURN[0], above=TURN[1], low=f"{leading_there[0]:.2f}", high=f"{leading_there[1]:.2f}",
     cells=cells.at_rest.size, ordered=int(cells.ordered.sum()),
     broken=int(cells.broken.sum()), crossed=int((cells.broken & cells.crossed).sum()),
 )  # fmt: skip

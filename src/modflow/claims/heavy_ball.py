@@ -201,8 +201,9 @@ def reduced_equation(given: Given) -> Iterator[Evidence]:
 @claim(
     "eq-6",
     source="Theorem 4.1, (5) and (6)",
-    statement=r"\|\tilde{\mathbf{x}}(t_k) - \mathbf{x}^k\|_2 \leq Ch^2, \quad k = 1, 2, \dots,"
-    r" \lfloor T/h \rfloor, \text{ for } \tilde{\mathbf{x}} \text{ of (5) on } [0, T]",
+    statement=r"\|\tilde{\mathbf{x}}(t_k) - \mathbf{x}^k\|_2 \leq Ch^2, \quad t_k = kh, \quad"
+    r" k = 1, 2, \dots, \lfloor \tfrac{T}{h} \rfloor \quad"
+    r" \text{[for } \tilde{\mathbf{x}} \text{ of (5), which it follows]}",
     printed={**FLOW_5, "order": "2"},
     expected="corrected",
     corrected=r"(6) \text{ holds for (4). For (5) from } \mathbf{x}^0 \text{ it is }"
