@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,8 +138,13 @@ def test_documents_that_there_are_not(place: Place, tmp_path: Path) -> None:
     place.write("theorem_4_1")
     with pytest.raises(UnknownNameError, match="unknown document 'theorem_4_2': .*'theorem_4_1'"):
         documents(["theorem_4_2"])
-    with pytest.raises(UnknownNameError, match=r"unknown document 'x/y\.py'"):
-        documents(["x/y.py"])
+    for name in "x/y.py", "nope.py":
+        with pytest.raises(ModflowError, match=f"^there is no file {name}$"):
+            documents([name])
+    with pytest.raises(ModflowError, match=r"^there is no file or folder x/y$"):
+        documents(["x/y"])
+    with pytest.raises(ModflowError, match="the name of a document is empty"):
+        documents([""])
     (tmp_path / "notes.md").write_text("")
     with pytest.raises(ModflowError, match=r"notes\.md is no document"):
         documents(["notes.md"])
@@ -335,6 +343,12 @@ def test_what_was_never_built_takes_no_files_away(place: Place) -> None:
          "a.py:9: no such"),
         ("def f(n): return f(n + 1)\nf(0)", "a.py:1: RecursionError: maximum recursion"),
         ("class E(Exception): pass\nraise E", "a.py:2: E"),
+        ("raise KeyboardInterrupt", "a.py:1: KeyboardInterrupt"),
+        ("class E(BaseException): pass\nraise E('x')", "a.py:2: E: x"),
+        ("class E(Exception):\n  def __str__(self): return 1/0\nraise E", "a.py:3: E: its text"),
+        ("x = 1\0", "a.py: SyntaxError: source code"),
+        ("\nexec('def f(): f()\\nf()')", "a.py:2: RecursionError: maximum recursion"),
+        ("import os\nos.chdir('/')\nopen('none.png')", "a.py:3: No such file or directory: none"),
     ],
 )  # fmt: skip
 def test_a_refused_document_is_one_line_and_keeps_its_files(
@@ -352,6 +366,33 @@ def test_a_refused_document_is_one_line_and_keeps_its_files(
     assert place.files() == {"a.md", "a.tex", "a.pdf"}
     # What it says, it says again; and what was built from the old source is not current.
     assert place.build(a)["a"] == found or place.build(a)["a"].message == found.message
+
+
+def test_a_link_that_leads_in_a_circle_is_refused(place: Place) -> None:
+    place.write("a")
+    loop = place.folder / "loop.py"
+    loop.symlink_to("loop.py")
+    assert documents() == [Path("derivations/a.py"), Path("derivations/loop.py")]
+    assert documents(["derivations/loop.py"]) == [Path("derivations/loop.py")]
+    for status in "built", "current":
+        found = place.build()
+        assert found["a"].status == status
+        assert found["loop"].status == "refused"
+        assert found["loop"].message == f"loop.py: Too many levels of symbolic links: {loop}"
+
+
+def test_a_document_may_go_to_another_folder(place: Place) -> None:
+    a = place.write("a", "import os\nos.chdir('/')\ntext = 'a'")
+    b = place.write("b", "import os\nos.chdir('/')\ntext, endings = 'b', ['x/y']")
+    chosen = [path.relative_to(Path.cwd()) for path in (a, b)]
+    built, refused = sorted(
+        build(chosen, Path("out"), jobs=1, writer=place.writer), key=lambda built: built.name
+    )
+    assert built.files == tuple(Path("out") / f"a.{ending}" for ending in ("md", "tex", "pdf"))
+    assert (place.out / "a.md").exists()
+    assert refused.message == "b.py: No such file or directory: out/b.x/y"
+    (again,) = build(chosen[:1], Path("out"), jobs=1, writer=place.writer)
+    assert again.status == "current"
 
 
 def test_a_document_that_is_not_there_is_refused(place: Place) -> None:
@@ -534,6 +575,39 @@ def test_who_stops_listening_leaves_no_process_behind(place: Place, tmp_path: Pa
     assert all(built.status == "built" for built in done)
 
 
+def test_nothing_that_a_document_calls_keeps_its_process_from_ending(
+    place: Place, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # What is raised when Python has looked for garbage is dropped, as that of jax is.
+    begun, tidied = tmp_path / "begun", tmp_path / "tidied"
+    place.write(
+        "a",
+        "import gc, pathlib, time\n"
+        "def callback(phase, info):\n"
+        "    gc.callbacks.clear()\n"
+        f"    pathlib.Path({str(begun)!r}).touch()\n"
+        "    time.sleep(1e6)\n"
+        "gc.callbacks.append(callback)\n"
+        "try:\n"
+        "    gc.collect()\n"
+        "    time.sleep(1e6)\n"
+        "finally:\n"
+        f"    pathlib.Path({str(tidied)!r}).touch()\n",
+    )
+
+    class Heard(Exception):
+        pass
+
+    def progress(what: str, share: float) -> None:
+        if begun.exists():
+            raise Heard
+
+    with pytest.raises(Heard):
+        place.build(progress=progress)
+    assert tidied.exists()
+    assert capfd.readouterr().err == ""
+
+
 def test_a_process_that_died_while_idle_is_replaced(place: Place) -> None:
     a = place.write("a")
     workers = Workers(1, place.writer)
@@ -643,6 +717,35 @@ def test_pdf_refuses_in_one_line(place: Place, refused: Callable[..., str]) -> N
     assert "exclude each other" in refused("pdf", "--watch", "--json")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("abc", "SOURCE_DATE_EPOCH has to be a number of seconds; got 'abc'"),
+        ("253402300800", "SOURCE_DATE_EPOCH is a time beyond the year 9999"),
+        ("-99999999999", "SOURCE_DATE_EPOCH is a time before the year 1"),
+    ],
+)
+def test_a_time_that_is_wrong_is_refused_before_the_work(
+    place: Place,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    message: str,
+) -> None:
+    place.write("a")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", text)
+    assert message in refused("pdf")
+    assert message in refused("pdf", "--watch")
+
+
+def test_a_line_break_in_a_name_does_not_break_the_line(place: Place, run: Run) -> None:
+    place.write("a\nb", "text = y")
+    out = run("pdf").out
+    assert out.splitlines()[0].startswith("a\\nb  refused")
+    assert out.splitlines()[0].endswith("a\\nb.py:1: NameError: name 'y' is not defined")
+    assert len(out.splitlines()) == 2
+
+
 def test_an_interrupted_build_keeps_what_is_done(
     place: Place, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -674,7 +777,7 @@ class Steps:
         self._left = list(steps)
         self.heard: list[str] = []
 
-    def __call__(self, told: Built | ModflowError) -> None:
+    def __call__(self, told: Built | ModflowError | str) -> None:
         self.heard.append(f"{told.name} {told.status}" if isinstance(told, Built) else str(told))
         if not self._left:
             raise KeyboardInterrupt
@@ -710,11 +813,89 @@ def test_watching_goes_on_without_documents_and_tells_what_is_current(
 ) -> None:
     a = place.write("a")
     place.build()
-    steps = Steps(a.unlink, lambda: place.write("b"))
+    steps = Steps(a.unlink, lambda: None, lambda: place.write("b"))
     watch([], place.out, steps, jobs=1, writer=place.writer)
-    current, gone, again = steps.heard
+    current, none, gone, again = steps.heard
     assert (current, again) == ("a current", "b built")
-    assert gone.startswith("there are no documents in derivations")
+    assert none.startswith("there are no documents in derivations")
+    assert gone == f"no longer there: a; what was written stays in {place.out}"
+
+
+def test_watching_waits_for_a_folder_that_is_gone(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = tmp_path / "package" / "derivations"
+    shipped.mkdir()
+    (shipped / "other.py").write_text("text = 'other'")
+    monkeypatch.setattr(locate, "_PACKAGE", place.package)
+
+    def again() -> None:
+        place.folder.mkdir()
+        place.write("a", "text = 'again'")
+
+    place.write("a")
+    change = lambda: place.write("a", "text = 'changed'")  # noqa: E731
+    steps = Steps(lambda: shutil.rmtree(place.folder), lambda: None, again, change)
+    watch([], place.out, steps, jobs=1, writer=place.writer)
+    assert steps.heard[0] == "a built"
+    # While it is removed, one may see it empty.
+    assert "the folder derivations is gone; waiting for it" in steps.heard[1:3]
+    assert steps.heard[3:] == ["a built", "a built"]
+    assert (place.out / "a.md").read_text() == "changed typst"
+
+
+def test_a_document_that_hangs_keeps_no_change_waiting(place: Place, tmp_path: Path) -> None:
+    hanging = f"import os, time\nos.mkdir({str(tmp_path)!r} + '/begun')\ntime.sleep(1e6)"
+    a = place.write("a", hanging)
+    helper = place.folder / "_helper.py"
+    helper.write_text(hanging)
+    b = place.write("b")
+
+    def when_begun(then: Callable[[], object]) -> None:
+        """In a thread: until this returns, nothing is begun."""
+
+        def wait() -> None:
+            until = time.monotonic() + 10
+            while not (tmp_path / "begun").exists() and time.monotonic() < until:
+                time.sleep(0.01)
+            (tmp_path / "begun").rmdir()
+            then()
+
+        threading.Thread(target=wait).start()
+
+    def other() -> None:
+        when_begun(lambda: place.write("b", "text = 'other'"))
+
+    def imported() -> None:
+        place.write("a", "import _helper\ntext = 'a'")
+        when_begun(lambda: helper.write_text("text = 'helps'"))
+
+    def gone() -> None:
+        place.write("a", hanging)
+        when_begun(a.unlink)
+
+    # One after the other: b, another document, is built while a hangs.
+    steps = Steps(other, imported, gone, lambda: b.write_text("text = 'last'"))
+    watch([], place.out, steps, jobs=2, writer=place.writer)
+    assert steps.heard == [
+        "b built",
+        "b built",
+        "a built",
+        f"no longer there: a; what was written stays in {place.out}",
+        "b built",
+    ]
+    assert (place.out / "b.md").read_text() == "last typst"
+
+
+def test_what_takes_long_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_module, "_LONG_SECONDS", 0.1)
+    a = place.write("a", "import time\ntime.sleep(1e6)")
+    steps = Steps(lambda: a.write_text("text = 'a'"))
+    watch([], place.out, steps, jobs=1, writer=place.writer)
+    assert steps.heard == [
+        "still building a; a change of a source begins it anew",
+        "a built",
+    ]
 
 
 def test_what_changes_while_it_is_built_is_built_again(place: Place) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Self
 from ..errors import ModflowError, UnknownNameError
 from . import fingerprint
 from .fingerprint import Record
+from .locate import real, shown
 from .workers import Outcome, Status, Workers
 
 ENGINES = ("typst", "latex")
@@ -96,8 +97,9 @@ class Builder:
         if jobs is not None and jobs < 1:
             raise ModflowError(f"at least one process is needed; got {jobs} jobs")
         self.out, self.engine = out, engine
-        self._workers = Workers(jobs or _processors(), writer or WRITER)
+        self._workers = Workers(jobs or processors(), writer or WRITER)
         self._environment = ""
+        self._records: dict[Path, Record | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -111,38 +113,78 @@ class Builder:
         self._workers.close()
 
     def build(
-        self, paths: Sequence[Path], *, force: bool = False, progress: Progress | None = None
+        self,
+        paths: Sequence[Path],
+        *,
+        force: bool = False,
+        progress: Progress | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Generator[Built, None, None]:
-        """As the function `build`."""
+        """As the function `build`; `meanwhile` is called whenever nothing is done for a while.
+
+        It may call `again` and `stop`.
+        """
         _check_folder(self.out)
-        environment = fingerprint.environment(self.engine)
-        if environment != self._environment:
-            # Processes have modflow's modules as they were.
-            self._workers.close()
-        self._environment = environment
-        records = {path: fingerprint.record(path, self.out) for path in paths}
+        self._renew()
+        self._records = {path: fingerprint.record(path, self.out) for path in paths}
         to_build = []
-        for path, record in records.items():
-            if not force and record and record.is_current(environment, path, self.out):
+        for path, record in self._records.items():
+            if not force and record and self._is_current(path):
                 files = tuple(record.output_paths(self.out))
                 yield Built(path, "current", None, files, 0.0, record.equations)
             else:
                 to_build.append(path)
-        cost = _costs(to_build, records)
+        cost = _costs(to_build, self._records)
         to_build.sort(key=lambda path: cost[path], reverse=True)
         done: list[Path] = []
 
         def busy_with(documents: list[Path]) -> None:
             if progress is not None:
                 share = sum(_weight(cost[p]) for p in done) / sum(map(_weight, cost.values()))
-                names = ", ".join(path.stem for path in documents)
+                names = ", ".join(shown(path.stem) for path in documents)
                 progress(f"{len(done)} of {len(to_build)} documents done, now {names}", share)
 
-        outcomes = self._workers.run(to_build, self.out, self.engine, busy_with)
+        outcomes = self._workers.run(to_build, self.out, self.engine, busy_with, meanwhile)
         with closing(outcomes):
             for path, outcome in outcomes:
-                done.append(path)
-                yield self._taken(path, outcome, records[path])
+                if path in cost:
+                    done.append(path)
+                yield self._taken(path, outcome, self._records[path])
+
+    @property
+    def busy(self) -> list[Path]:
+        """The documents that are being built."""
+        return self._workers.busy
+
+    def again(self, paths: Collection[Path]) -> None:
+        """Build these, too, unless they are current; what is being built is begun anew."""
+        if self._renew():
+            # What is being built is built by modflow as it was.
+            paths = [*paths, *self.busy]
+        unfinished = self._workers.stop(paths)
+        to_build = []
+        for path in dict.fromkeys(paths):
+            self._records[path] = fingerprint.record(path, self.out)
+            if path in unfinished or not self._is_current(path):
+                to_build.append(path)
+        self._workers.add(to_build)
+
+    def stop(self, paths: Collection[Path]) -> None:
+        """No longer build these."""
+        self._workers.stop(paths)
+
+    def _renew(self) -> bool:
+        """Whether modflow or what it needs has changed: then there have to be new processes."""
+        before, self._environment = self._environment, fingerprint.environment(self.engine)
+        if self._environment == before:
+            return False
+        # Processes have modflow's modules as they were.
+        self._workers.close()
+        return True
+
+    def _is_current(self, path: Path) -> bool:
+        known = self._records[path]
+        return known is not None and known.is_current(self._environment, path, self.out)
 
     def _taken(self, path: Path, outcome: Outcome, before: Record | None) -> Built:
         if outcome.status in ("built", "partial"):
@@ -182,10 +224,10 @@ class Builder:
         names = list(before.files)
         if before == Record():  # damaged: it does not know any more
             names = [path.stem + ending for ending in ENDINGS]
-        kept = {file.resolve() for file in now}
+        kept = {real(file) for file in now}
         for name in names:
-            file = (self.out / name).resolve()
-            if self.out.resolve() in file.parents and file not in kept:
+            file = real(self.out / name)
+            if real(self.out) in file.parents and file not in kept:
                 with suppress(OSError):
                     file.unlink()
 
@@ -220,7 +262,8 @@ def _any_since(moment: float, paths: Sequence[Path]) -> bool:
     return False
 
 
-def _processors() -> int:
+def processors() -> int:
+    """How many this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system

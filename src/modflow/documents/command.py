@@ -12,7 +12,8 @@ from typing import Any, get_args
 from ..errors import ModflowError
 from ..report.progress import LateProgress
 from .build import Built, build
-from .locate import documents
+from .epoch import build_time
+from .locate import documents, shown
 from .workers import Status
 
 
@@ -26,8 +27,9 @@ def build_all(
     **options: Any,
 ) -> int:
     """Build documents and show what became of each; the exit status of `modflow pdf`."""
+    build_time()  # what is wrong with it is to be known before the work, and said once
     paths = documents(names)
-    width = max(len(path.stem) for path in paths)
+    width = max(len(shown(path.stem)) for path in paths)
     done: list[Built] = []
     interrupted = False
     try:
@@ -62,11 +64,15 @@ def watch_all(
     """Build documents again and again; the exit status of `modflow pdf --watch`."""
     from .watch import watch
 
-    def tell(built: Built | ModflowError) -> None:
-        if isinstance(built, Built):
-            show(_line(built, 0))
+    build_time()
+
+    def tell(told: Built | ModflowError | str) -> None:
+        if isinstance(told, Built):
+            show(_line(told, 0))
+        elif isinstance(told, str):
+            say(told)
         else:
-            say(f"error: {' '.join(str(built).split())}")
+            say(f"error: {' '.join(str(told).split())}")
 
     def waiting() -> None:
         say("waiting for changes; Ctrl-C ends it")
@@ -90,7 +96,7 @@ def _with_progress(paths: Sequence[Path], out: Path, options: dict[str, Any]) ->
 
 
 def _line(built: Built, width: int) -> str:
-    found = f"{built.name:<{width}}  {built.status:<7}"
+    found = f"{shown(built.name):<{width}}  {built.status:<7}"
     if built.status != "current":
         found += f"  {built.seconds:5.1f} s"
     if built.message:

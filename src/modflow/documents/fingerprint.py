@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..errors import ModflowError
 from ..report.files import write_atomically
+from .locate import real
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _VERSION = 1
@@ -181,9 +182,9 @@ def _from(document: Path, path: Path) -> str:
 
 def _relative(path: Path, folder: Path) -> str:
     try:
-        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+        return Path(os.path.relpath(real(path), real(folder))).as_posix()
     except ValueError:  # on another drive
-        return path.resolve().as_posix()
+        return real(path).as_posix()
 
 
 def _hash(content: bytes) -> str:

@@ -6,33 +6,41 @@ and the process that asked can end all of it at once, with what the documents ha
 
 from __future__ import annotations
 
+import gc
 import importlib
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import sysconfig
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 
 from ..errors import ModflowError
 from .errors import StepError
+from .locate import real, shown
 
 Status = Literal["built", "current", "failed", "refused", "partial"]
 
 _LIBRARIES = {
-    Path(__file__).resolve().parents[1],
-    *(Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "purelib", "platlib")),
+    real(Path(__file__)).parents[1],
+    *(real(Path(sysconfig.get_path(kind))) for kind in ("stdlib", "purelib", "platlib")),
 }
 _GRACE_SECONDS = 2.0
 """For a document to end what it has started itself, such as processes of the audit."""
+_AGAIN_SECONDS = 0.01
+"""After which a process is ended again, where what its document calls has prevented it."""
+_PAUSE_SECONDS = 1.0
+_MEANWHILE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,8 @@ class Workers:
     def __init__(self, jobs: int, writer: str) -> None:
         self._jobs, self._writer = jobs, writer
         self._idle: list[_Worker] = []
+        self._left = deque[Path]()
+        self._busy: dict[Any, _Worker] = {}
 
     def run(
         self,
@@ -73,28 +83,54 @@ class Workers:
         out: Path,
         engine: str,
         busy_with: Callable[[list[Path]], None] = lambda documents: None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Generator[tuple[Path, Outcome], None, None]:
         """Outcomes as they come; the documents are begun in the order given.
 
-        `busy_with` is told now and then what is being built. Who stops the iteration, as by
-        Ctrl-C, ends the processes that are busy.
+        `busy_with` is told now and then what is being built; `meanwhile` is called whenever there
+        is no outcome for a while, and may `add` documents and `stop` some. Who stops the iteration,
+        as by Ctrl-C, ends the processes that are busy.
         """
-        left, busy = deque(documents), dict[Any, _Worker]()
+        self._left = deque(documents)
+        pause = _PAUSE_SECONDS if meanwhile is None else _MEANWHILE_SECONDS
         try:
-            while left or busy:
-                while left and len(busy) < self._jobs:
-                    worker = self._begin(left[0], out, engine)
-                    busy[worker.connection] = worker
-                    left.popleft()
-                busy_with([worker.document for worker in busy.values()])
-                for connection in wait(list(busy), timeout=1.0):
-                    worker = busy[connection]
+            while self._left or self._busy:
+                while self._left and len(self._busy) < self._jobs:
+                    worker = self._begin(self._left[0], out, engine)
+                    self._busy[worker.connection] = worker
+                    self._left.popleft()
+                busy_with(self.busy)
+                ready = wait(list(self._busy), timeout=pause)
+                for connection in ready:
+                    worker = self._busy[connection]
                     outcome = self._outcome(worker)
-                    del busy[connection]
+                    del self._busy[connection]
                     yield worker.document, outcome
+                if not ready and meanwhile is not None:
+                    meanwhile()
         finally:
             # Nobody waits for work whose result nobody will see.
-            _end(list(busy.values()))
+            busy, self._busy = list(self._busy.values()), {}
+            _end(busy)
+
+    @property
+    def busy(self) -> list[Path]:
+        """The documents that are being built."""
+        return [worker.document for worker in self._busy.values()]
+
+    def add(self, documents: Sequence[Path]) -> None:
+        """Build these, too, and before those that are not begun yet."""
+        self._left.extendleft(reversed(documents))
+
+    def stop(self, documents: Collection[Path]) -> set[Path]:
+        """Do not build these, or no longer; those of which there will be no outcome now."""
+        ended = [worker for worker in self._busy.values() if worker.document in documents]
+        for worker in ended:
+            del self._busy[worker.connection]
+        waiting = [document for document in self._left if document in documents]
+        self._left = deque(document for document in self._left if document not in documents)
+        _end(ended)
+        return {*waiting, *(worker.document for worker in ended)}
 
     def close(self) -> None:
         """End the processes; later documents get new ones."""
@@ -114,9 +150,13 @@ class Workers:
         try:
             outcome: Outcome = worker.connection.recv()
         except (EOFError, OSError):
+            # How it ends is for it to say, so long as it does.
+            wait([worker.process.sentinel], _GRACE_SECONDS)
             _end([worker])
             how = _ending(worker.process.exitcode)
-            message = f"{worker.document.name}: the process that built it ended by itself, {how}"
+            message = (
+                f"{shown(worker.document.name)}: the process that built it ended by itself, {how}"
+            )
             return Outcome("refused", message, seconds=time.monotonic() - worker.began)
         self._idle.append(worker)
         return outcome
@@ -179,7 +219,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
 def _work(connection: Connection, writer: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+    _exit_at(signal.SIGTERM)
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
     # What a document prints is no result.
@@ -195,24 +235,58 @@ def _work(connection: Connection, writer: str) -> None:
             connection.send(_written(document, out, engine, writer))
 
 
+def _exit_at(number: signal.Signals) -> None:
+    """Exit at this signal, with all that is still to be done, such as removing temporary files.
+
+    Where Python calls what can raise nothing, such as at the end of a search for garbage, it drops
+    the SystemExit and tells of it on stderr. Instead, the process exits a moment later.
+    """
+    told = sys.unraisablehook
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise _Exit(1)
+
+    def dropped(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, _Exit):
+            told(unraisable)
+        elif hasattr(signal, "setitimer"):
+            # To raise it here would be of no use, either, and at the next search for garbage.
+            gc.callbacks.clear()
+            signal.signal(signal.SIGALRM, leave)
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+
+    signal.signal(number, leave)
+    sys.unraisablehook = dropped
+
+
+class _Exit(SystemExit):
+    """The process is to end; no document has asked for that."""
+
+
 def _written(document: Path, out: Path, engine: str, writer: str) -> Outcome:
     began, clock = time.monotonic(), time.time()
-    folder = document.resolve().parent
+    folder = real(document).parent
     path, here, modules = list(sys.path), Path.cwd(), set(sys.modules)
+    # A document may go to another folder; what it is told of still has the names that were given.
+    given = {here / document: document, here / out: out}
     try:
         module, _, function = writer.partition(":")
-        written = getattr(importlib.import_module(module), function)(document, out, engine)
+        write = getattr(importlib.import_module(module), function)
+        written = write(here / document, here / out, engine)
         outcome = Outcome(
             "partial" if written.missing else "built",
             written.missing,
-            tuple(map(Path, written.files)),
+            tuple(_from(Path(file), here / out, out) for file in written.files),
             tuple(map(Path, written.inputs)),
             getattr(written, "equations", None),
         )
+    except _Exit:
+        raise
     except StepError as error:
-        outcome = Outcome("failed", _line(error, document))
-    except (Exception, SystemExit) as error:
-        outcome = Outcome("refused", _line(error, document))
+        outcome = Outcome("failed", _as_given(_line(error, document), given))
+    except BaseException as error:
+        # Also a KeyboardInterrupt: Ctrl-C does not come here, so that it is the document's own.
+        outcome = Outcome("refused", _as_given(_line(error, document), given))
     finally:
         sys.path[:] = path
         os.chdir(here)
@@ -223,9 +297,22 @@ def _written(document: Path, out: Path, engine: str, writer: str) -> Outcome:
     return replace(outcome, began=clock, seconds=time.monotonic() - began)
 
 
+def _from(file: Path, folder: Path, given: Path) -> Path:
+    """The file with the name of its folder as it was given."""
+    return given / file.relative_to(folder) if file.is_relative_to(folder) else file
+
+
+def _as_given(message: str, given: Mapping[Path, Path]) -> str:
+    """With the names of files as they were given."""
+    for absolute, path in given.items():
+        name = re.compile(rf"(?<![\w/.-]){re.escape(str(absolute))}(?![\w-])")
+        message = str(path).join(name.split(message))
+    return message
+
+
 def _line(error: BaseException, document: Path) -> str:
     """One line that says what is wrong, and where in the document's folder."""
-    folder = document.resolve().parent
+    folder = real(document).parent
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_in(frame.filename, folder)]
     place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else document.name
@@ -236,22 +323,34 @@ def _line(error: BaseException, document: Path) -> str:
     elif isinstance(error, ModflowError):
         what = str(error)
         if what.startswith(document.name):
-            return " ".join(what.split())
+            return _on_one_line(what, document)
     elif isinstance(error, OSError) and error.strerror:
         what = error.strerror + f": {error.filename}" * (error.filename is not None)
     else:
-        text = str(error)
+        text = _text(error)
         what = type(error).__name__ + f": {text}" * bool(text)
         if not own and frames:
             inner = frames[-1]
             what += f" ({Path(inner.filename).name}:{inner.lineno})"
-    return " ".join(f"{place}: {what}".split())
+    return _on_one_line(f"{place}: {what}", document)
+
+
+def _text(error: BaseException) -> str:
+    """What an error says; one of a document's own may fail at that, too."""
+    try:
+        return str(error)
+    except Exception as other:
+        return f"its text cannot be had, {type(other).__name__}"
+
+
+def _on_one_line(text: str, document: Path) -> str:
+    return " ".join(text.replace(document.name, shown(document.name)).split())
 
 
 def _is_in(file: str | None, folder: Path) -> bool:
     """Whether a file is the user's own, in that folder or below it."""
-    if not file:
+    if not file or file.startswith("<"):  # such as <string>, which is no file
         return False
-    path = Path(file).resolve()
+    path = real(Path(file))
     foreign = _LIBRARIES - {folder, *folder.parents}
     return folder in path.parents and foreign.isdisjoint(path.parents)
