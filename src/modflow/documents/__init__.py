@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from .of_method import document_of as document_of
     from .rules import Identity as Identity
     from .rules import Induction as Induction
+    from .rules import Proved as Proved
     from .rules import Rule as Rule
+    from .rules import Shown as Shown
     from .rules import Substitution as Substitution
     from .rules import Theorem as Theorem
 
@@ -20,7 +22,7 @@ _HOMES = {
     "document": ["Document"],
     "errors": ["StepError"],
     "of_method": ["document_of"],
-    "rules": ["Identity", "Induction", "Rule", "Substitution", "Theorem"],
+    "rules": ["Identity", "Induction", "Proved", "Rule", "Shown", "Substitution", "Theorem"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -35,13 +35,13 @@ from .blocks import (
 from .breaking import broken
 from .errors import StepError
 from .formulas import read_expression
-from .guard import checked_math
+from .guard import checked_expression, checked_math, checked_text
 from .pictures import tree_tex
 from .proofs import NotProved
 from .prose import LABEL, read_blocks, read_line
 from .quantities import Quantity
-from .rules import Identity, Proved, Rule
-from .typeset import summands, typeset
+from .rules import Identity, Proved, Rule, Shown
+from .typeset import summands, twice, typeset
 
 _KINDS = (
     *("theorem", "lemma", "proposition", "corollary"),
@@ -75,24 +75,26 @@ class Document:
         style: str | Path | None = None,
         keywords: Sequence[str] = (),
     ) -> None:
-        self.title = title
-        self.authors = tuple(authors)
-        self.keywords = tuple(keywords)
+        self.title, self.authors, self.keywords = title, tuple(authors), tuple(keywords)
+        with self._at():
+            for text in (title, *authors, *keywords):
+                checked_text(text)
         self.source = _caller_file()
-        self.inputs: list[Path] = []
-        """Files, besides its own, that the document was made from."""
         self._bibliography = self._path(bibliography)
         self._style = self._path(style)
+        self.inputs: list[Path] = [p for p in (self._bibliography, self._style) if p is not None]
+        """Files, besides its own, that the document was made from."""
         self._stack: list[list[Block]] = [[]]
         self._numbers: Counter[str] = Counter()
         self._targets: dict[str, str] = {}
-        self._sides: dict[str, tuple[Any, ...]] = {}
+        self._shown_before: dict[str, Shown] = {}
         self._used: list[tuple[str, str]] = []
         self._cited: dict[Citation, str] = {}
         self._steps = 0
         self.counts: Counter[str] = Counter()
         """How many formulas were checked in which way."""
         self._names: dict[str, Any] = {}
+        self._defined: list[Quantity] = []
         self._abstract: list[Block] = []
         if abstract:
             with self._at():
@@ -140,12 +142,15 @@ class Document:
             value, as_written = self._side(meaning)
             checked_math(tex)
             quantity = Quantity(tex, value, tensor=tensor)
+            if any(twice([quantity, other]) for other in self._defined):
+                raise ModflowError(f"{tex} is defined twice, in different ways")
+            self._defined.append(quantity)
             if name is not None:
                 if name in self._names:
                     raise ModflowError(f"the name {name!r} is defined twice")
                 self._names[name] = quantity
             self.counts["definition"] += 1
-            self._sides_of(label, (quantity, value))
+            self._remember(label, Shown((quantity, value)))
             terms = summands(value, as_written=as_written)
             self._display(broken([("", [tex]), (":=", terms)]), ["definition"], label)
         return quantity
@@ -179,7 +184,7 @@ class Document:
                 checked.append(self._prove(sides[i], sides[i + 1], rule, last))
             for proved in checked:
                 self.counts[proved.kind] += 1
-            self._sides_of(label, tuple(value for value, _ in sides))
+            self._remember(label, Shown(tuple(value for value, _ in sides), modulo))
             terms = [summands(value, as_written=as_written) for value, as_written in sides]
             if modulo is not None:
                 terms[-1].append(f"+ O({typeset(sympy.Pow(*modulo))})")
@@ -190,7 +195,7 @@ class Document:
         """Show an expression on a line of its own; it says nothing that could be false."""
         with self._at():
             value, as_written = self._side(expression)
-            self._sides_of(label, (value,))
+            self._remember(label, Shown((value,)))
             self._display(broken([("", summands(value, as_written=as_written))]), [], label)
 
     def quote(self, text: str, source: str, *, label: str | None = None, **values: Any) -> None:
@@ -426,7 +431,7 @@ class Document:
         if isinstance(side, str):
             return read_expression(side, self._names), True
         try:
-            return sympy.sympify(side, strict=True), False
+            return checked_expression(sympy.sympify(side, strict=True)), False
         except sympy.SympifyError as error:
             raise ModflowError(f"{side!r} is no expression") from error
 
@@ -437,23 +442,26 @@ class Document:
         rule: Rule | None,
         modulo: tuple[Any, int] | None,
     ) -> Proved:
+        if tex := twice([left[0], right[0]]):
+            raise ModflowError(f"two different things are called {tex} in this equation")
         try:
             return (rule or Identity()).prove(left[0], right[0], modulo, self._earlier)
         except NotProved as error:
             name = Path(self.source).stem if self.source else self.title
+            verdict = "is not proved" if error.difference is None else "does not hold"
             raise StepError(
-                f"{self._place}: step {self._steps} of {name} does not hold: {error}"
+                f"{self._place}: step {self._steps} of {name} {verdict}: {error}"
             ) from error
 
-    def _earlier(self, label: str) -> tuple[Any, ...]:
-        if label not in self._sides:
-            raise UnknownNameError("equation", label, self._sides)
+    def _earlier(self, label: str) -> Shown:
+        if label not in self._shown_before:
+            raise UnknownNameError("equation", label, self._shown_before)
         self._used.append((label, self._place))
-        return self._sides[label]
+        return self._shown_before[label]
 
-    def _sides_of(self, label: str | None, sides: tuple[Any, ...]) -> None:
+    def _remember(self, label: str | None, shown: Shown) -> None:
         if label is not None:
-            self._sides[label] = sides
+            self._shown_before[label] = shown
 
     def _display(
         self, lines: Sequence[tuple[str, str]], marks: list[str], label: str | None

@@ -11,6 +11,10 @@ import sympy
 from ..errors import ModflowError
 
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+_CALLED = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\s*\(")
+_NUMBERS = "oo", "pi"
+_DOUBLE = 53
+"""Bits of a Python float."""
 _KNOWN = {
     name: getattr(sympy, name)
     for name in (
@@ -18,6 +22,7 @@ _KNOWN = {
         *("pi", "Rational", "binomial", "factorial", "legendre", "cos", "sin", "cosh", "sinh"),
         *("Max", "Min", "KroneckerDelta", "Matrix", "Integer", "Symbol", "Float", "Function"),
         *("acos", "atan", "tanh", "Piecewise", "floor", "ceiling", "Add", "Mul", "Pow"),
+        *("Lt", "Le", "Gt", "Ge", "Ne"),
     )
 }
 
@@ -32,10 +37,18 @@ def read_expression(text: str, names: dict[str, Any]) -> Any:
     found = set(_NAME.findall(text))
     local = {name: sympy.Symbol(name.removesuffix("_")) for name in found if name not in _KNOWN}
     local |= {name: value for name, value in names.items() if name in found}
-    if "=" in text:
+    if not text.strip():
+        raise ModflowError("a side is an empty text")
+    if re.search(r"(?<![<>!])=", text):
         raise ModflowError(f"{text!r} is one side: give the other one as another argument")
+    if unknown := [name for name in _CALLED.findall(text) if name not in {*_KNOWN, *names}]:
+        raise ModflowError(
+            f"{text!r} has {unknown[0]}(...), which is no function here: known are "
+            + ", ".join(sorted(name for name in _KNOWN if name.islower() and name not in _NUMBERS))
+            + "; a product has a *"
+        )
     try:
-        text = _with_minus_kept(text)
+        text = _kept(text)
         expression = parse_expr(text, local_dict=local, global_dict=dict(_KNOWN), evaluate=False)
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -43,10 +56,27 @@ def read_expression(text: str, names: dict[str, Any]) -> Any:
     return sympy.sympify(expression)
 
 
-class _Minus(ast.NodeTransformer):
-    """SymPy evaluates -(1 + x) to -1 - x even where it has been told not to evaluate."""
+def decimal(number: sympy.Float) -> str:
+    """All the digits that tell a SymPy float from its neighbours: 0.1 + 0.2 is not 0.3."""
+    text = repr(float(number)) if number._prec == _DOUBLE else str(number)
+    return str(number) if text in ("inf", "0.0") else text
+
+
+class _AsWritten(ast.NodeTransformer):
+    """What SymPy would change where it has been told not to evaluate."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """Python keeps no more than 17 digits, and none of 1e400."""
+        if not isinstance(node.value, float):
+            return node
+        digits = ast.Constant(ast.get_source_segment(self._text, node))
+        return ast.Call(ast.Name("Float"), [digits], [])
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        """SymPy evaluates -(1 + x) to -1 - x."""
         self.generic_visit(node)
         if not (isinstance(node.op, ast.USub) and isinstance(node.operand, ast.BinOp)):
             return node
@@ -54,9 +84,10 @@ class _Minus(ast.NodeTransformer):
         return ast.Call(ast.Name("Mul"), [ast.Constant(-1), node.operand], [false])
 
 
-def _with_minus_kept(text: str) -> str:
+def _kept(text: str) -> str:
+    text = text.strip()
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        tree = ast.parse(text, mode="eval")
     except SyntaxError:  # SymPy's own notations, and what SymPy will say is wrong
         return text
-    return ast.unparse(ast.fix_missing_locations(_Minus().visit(tree)))
+    return ast.unparse(ast.fix_missing_locations(_AsWritten(text).visit(tree)))

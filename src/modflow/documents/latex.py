@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 
 from .._tables import tikz
+from ..errors import ModflowError
 from .blocks import (
     Block,
     Break,
@@ -140,6 +141,8 @@ class _Writer:
             case Listing():
                 return self._listing(block)
             case CodeBlock():
+                if r"\end{verbatim}" in block.text:
+                    raise ModflowError(r"LaTeX cannot have \end{verbatim} in a block of code")
                 return f"\\begin{{verbatim}}\n{block.text}\n\\end{{verbatim}}"
             case Quotation():
                 source = rf"\source{{{self.inlines(block.source)}}}" if block.source else ""

@@ -34,7 +34,7 @@ from .blocks import (
 from .breaking import hangs
 from .pictures import tree_of
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>$|#])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>$|#]|&(?=#?\w+;))")
 
 
 def to_markdown(document: Finished, *, embed: bool = False, folder: str = "") -> str:
@@ -81,7 +81,9 @@ class _Writer:
             case Listing():
                 return self._listing(block)
             case CodeBlock():
-                return f"```{block.language}\n{block.text}\n```"
+                # A fence is longer than all that look like one within.
+                fence = "`" * (max([2, *map(len, re.findall("`{3,}", block.text))]) + 1)
+                return f"{fence}{block.language}\n{block.text}\n{fence}"
             case Quotation():
                 source = [Paragraph((Text("— "), *block.source))] if block.source else []
                 return "\n".join(self._blocks([*block.blocks, *source], "> "))

@@ -50,8 +50,10 @@ def document_of(method: Method, order: int, *, limit: bool = False) -> Document:
     With `limit`, for k → ∞ alone, as `modified_equation` has it. Raises ModflowError as that does.
     """
     equation = modified_equation(method, order, limit=limit)
+    # In a document an equals sign would say that the parameter has been found to have the value.
+    name = str(method).replace(" = ", " ")
     document = Document(
-        f"Modified equation of order {order}: {method}",
+        f"Modified equation of order {order}: {name}",
         abstract=(
             "Generated. The iterates of the method follow, as formal series in $h$, the flow of a "
             "vector field that is given here exactly, by its coefficients on rooted trees; and a "

@@ -148,11 +148,22 @@ def _settled(left: Any, right: Any, modulo: Modulo) -> _Outcome:
                 None,
                 reason=f"two symbols are called {node.name}, with different assumptions",
             )
+        if isinstance(node, sympy.Symbol) and (unfit := _unfit(node)):
+            return _Outcome(None, reason=f"could not be decided: {unfit}")
         if isinstance(node, sympy.Order):
             return _Outcome(
                 None, reason="a remainder O(...) belongs in modulo=(h, n), not into a side"
             )
     return _Comparison(left, right, modulo, frozenset(whole)).outcome({}, {})
+
+
+def _unfit(symbol: sympy.Symbol) -> str | None:
+    """Why there are no rules for a symbol, if there are none."""
+    if not symbol.is_commutative:
+        return f"{symbol} does not commute, and there are rules for numbers and matrices only"
+    if symbol.is_integer and not symbol.is_nonnegative and not symbol.is_Dummy:
+        return f"{symbol} may be negative: it needs nonnegative=True, or an index no assumptions"
+    return None
 
 
 def _counted(end: Any) -> set[sympy.Symbol]:

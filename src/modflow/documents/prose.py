@@ -124,6 +124,8 @@ class _Reader:
             case "blockquote":
                 yield Quotation(tuple(self.blocks(node)))
             case "fence" | "code_block":
+                if node.info.strip().lower() == "math":
+                    raise ModflowError("a block of code in the language math is a formula: use $$")
                 yield CodeBlock(node.content.rstrip("\n"), node.info.strip())
             case "math_block":
                 yield self._display(node)
@@ -208,7 +210,7 @@ class _Reader:
             elif label := match["label"]:
                 found.append(Reference(label))
             else:
-                found.append(_citation(match["cite"]))
+                found.append(self._citation(match["cite"]))
         return found + self._plain(text[at:])
 
     def _plain(self, text: str) -> list[Inline]:
@@ -216,6 +218,19 @@ class _Reader:
             return []
         (checked_text if self._check else plain_text)(_HEADING_LABEL.sub("", text))
         return [Text(text)]
+
+    def _citation(self, text: str) -> Citation:
+        items = []
+        for part in text.split(";"):
+            key, comma, place = part.strip().partition(",")
+            if not re.fullmatch(r"@[\w:.+/-]+", key.strip()):
+                raise ModflowError(
+                    f"[{text}] is no citation: it has to look like [@key, place; @key]"
+                )
+            for i, piece in enumerate(place.split("$") if self._check else ()):
+                (checked_math if i % 2 else checked_text)(piece)
+            items.append((key.strip()[1:], place.strip() or None if comma else None))
+        return Citation(tuple(items))
 
     def _tex(self, tex: str) -> str:
         # Values are checked where they are made; what stands around them, here.
@@ -235,13 +250,3 @@ class _Reader:
 
 def _content(cell: Any) -> Sequence[Any]:
     return cell.children[0].children if cell.children else ()
-
-
-def _citation(text: str) -> Citation:
-    items = []
-    for part in text.split(";"):
-        key, comma, place = part.strip().partition(",")
-        if not re.fullmatch(r"@[\w:.+/-]+", key.strip()):
-            raise ModflowError(f"[{text}] is no citation: it has to look like [@key, place; @key]")
-        items.append((key.strip()[1:], place.strip() or None if comma else None))
-    return Citation(tuple(items))

@@ -7,10 +7,15 @@ for what they stand for; only primitive symbols, such as β, k and h, are left t
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
 import sympy
+
+_OPENING = {"{", "(", "[", r"\{", r"\langle", r"\lVert", r"\lvert"}
+_CLOSING = {"}", ")", "]", r"\}", r"\rangle", r"\rVert", r"\rvert"}
+_OPERATORS = {"+", "-", "−", "/", "*", "·", "×", r"\pm", r"\mp", r"\cdot", r"\times", "<", ">"}
 
 
 class Quantity(sympy.Dummy):  # type: ignore[misc]
@@ -52,6 +57,19 @@ class TensorSymbol(sympy.Symbol):  # type: ignore[misc]
 
     def _latex(self, printer: Any) -> str:
         return self.name
+
+
+@lru_cache(maxsize=4096)
+def is_compound(tex: str) -> bool:
+    r"""Whether a name is a formula, such as -\nabla E, that needs brackets beside other things."""
+    depth, before = 0, ""
+    for token in re.findall(r"\\[A-Za-z]+|\\.|\S", tex):
+        if token in _OPENING or token in _CLOSING:
+            depth += 1 if token in _OPENING else -1
+        elif depth == 0 and token in _OPERATORS and before not in ("^", "_"):
+            return True
+        before = token
+    return False
 
 
 def is_tensor(expression: Any) -> bool:

@@ -19,9 +19,9 @@ import numpy as np
 import sympy
 from sympy.core.function import AppliedUndef
 
-from ..series.exact import exact_number
 from . import sums
 from .elements import DividesByZero, Element, Field
+from .formulas import decimal
 from .quantities import Quantity
 from .sums import Cases, Undecided, generators_of
 
@@ -49,8 +49,8 @@ class Reader:
         self._whole, self._floors = set(whole), dict(floors or {})
         self.ranges: dict[sympy.Symbol, tuple[Element, Element | None]] = {}
         """Bounds of the indices of sums that are being read; both are attained or exceeded."""
-        self.large: set[sympy.Symbol] = set()
-        """Whole numbers that are on their way to ∞: as large as needed."""
+        self.large: list[sympy.Symbol] = []
+        """Whole numbers that are on their way to ∞, each as large as needed beside those before."""
         self._scope: dict[sympy.Symbol, Element] = {}
         self._memo: dict[sympy.Basic, Any] = {}
         self._scope = {s: self.number(v) for s, v in (values or {}).items()}
@@ -117,7 +117,7 @@ class Reader:
         if e.is_Rational:
             return self.number(Fraction(int(e.p), int(e.q)))
         if e.is_Float:
-            return self.number(exact_number(e))
+            return self.number(Fraction(decimal(e)))
         if e.is_Symbol:
             return self._scope[e] if e in self._scope else self.symbol(e)
         if e.is_Add or isinstance(e, sympy.MatAdd):
@@ -130,9 +130,10 @@ class Reader:
             return self._matrix(e)
         if e in _INFINITE:
             raise DividesByZero(f"{e} is not a number")
-        for name in (t.__name__ for t in type(e).__mro__):
-            if name in _HEADS:
-                return _HEADS[name](self, e)
+        # Not an unknown function that is called gamma.
+        for kind in () if isinstance(e, AppliedUndef) else type(e).__mro__:
+            if kind.__name__ in _HEADS and kind.__module__.startswith("sympy."):
+                return _HEADS[kind.__name__](self, e)
         if e is sympy.I:
             return self.root(self.number(-1), 2)
         if e is sympy.E:
@@ -554,7 +555,10 @@ class Reader:
         """Whether a symbol stands for a whole number."""
         if symbol in self.ranges or symbol in self.large or symbol in self._whole:
             return True
-        return bool(symbol.is_integer) or (symbol.name in INDICES and not _assumed(symbol))
+        # A symbol of the caller's may be negative; those of sums are made here, with bounds.
+        if symbol.is_integer:
+            return bool(symbol.is_nonnegative) or symbol.is_Dummy
+        return symbol.name in INDICES and not _assumed(symbol)
 
     def whole(self, element: Element) -> bool:
         """Whether an element is a whole number for all values of its whole numbers."""
@@ -619,7 +623,8 @@ class Reader:
                 if end is None:
                     return None
                 e = self.at(e, symbol, end)
-        for symbol in sorted(e.free, key=lambda s: (s not in self.large, str(s))):
+        growing = [s for s in reversed(self.large) if s in e.free]
+        for symbol in growing + sorted(e.free - set(growing), key=str):
             c = self._slope(e, symbol)
             if c is None:
                 return None
@@ -643,7 +648,7 @@ class Reader:
     def _raise_cases(self, e: Element, least: int) -> None:
         """Cases in the one whole number on which it depends whether e ≥ least."""
         for candidate in (e, *self._reduced_to_free(e)):
-            if len(candidate.free) != 1 or candidate.free & self.large:
+            if len(candidate.free) != 1 or not candidate.free.isdisjoint(self.large):
                 continue
             (symbol,) = candidate.free
             c = self._slope(candidate, symbol)
@@ -775,7 +780,11 @@ class Reader:
         # n!/(k! (n-k)!) is meant, which it is for whole 0 ≤ k ≤ n.
         if not (self.whole(n) and self.whole(k)):
             raise Undecided(f"no rule for {_line(e)}")
-        if self.holds(k, "Lt") or self.holds(n - k, "Lt"):
+        if self.holds(k, "Lt"):
+            return self.number(0)
+        if self.holds(n, "Lt"):
+            raise Undecided(f"no rule for {_line(e)} with {n} < 0")
+        if self.holds(n - k, "Lt"):
             return self.number(0)
         return self.factorial(n) / (self.factorial(k) * self.factorial(n - k))
 
@@ -798,9 +807,34 @@ class Reader:
         return self.again(found)
 
 
+def is_index(symbol: sympy.Symbol) -> bool:
+    """Whether a symbol stands for a whole number ≥ 0."""
+    return Reader().is_index(symbol)
+
+
+def may_be(symbol: sympy.Symbol, value: Any) -> bool:
+    """Whether a value is known to be of the kind that a symbol stands for."""
+    reader = Reader()
+    if symbol == value:
+        return True
+    try:
+        element = reader.scalar(value)
+        if reader.is_index(symbol):
+            return reader.whole(element) and reader.holds(element - reader.floor(symbol), "Ge")
+        if is_momentum(symbol):
+            return reader.contracts(element) is True
+        if symbol.is_positive:
+            return reader.positive(element)
+        if _assumed(symbol):
+            return all(getattr(value, f"is_{k}") is v for k, v in symbol.assumptions0.items())
+        return reader.is_real(element)
+    except (Undecided, Cases, DividesByZero):
+        return False
+
+
 def is_momentum(symbol: sympy.Symbol) -> bool:
-    """Whether a symbol is a momentum β or β_i, with |β| < 1."""
-    return symbol.name.split("_")[0].rstrip("0123456789") in ("beta", "β")
+    """Whether a symbol is a momentum β or β_i, with |β| < 1; a bound variable is none."""
+    return not symbol.is_Dummy and symbol.name.split("_")[0].rstrip("0123456789") in ("beta", "β")
 
 
 def _assumed(symbol: sympy.Symbol) -> bool:

@@ -58,6 +58,7 @@ def sum_of(reader: Reader, e: Any) -> Element:
             try:
                 t = _body(reader, body, index, reader.symbol(j))
                 _no_poles(reader, t, j)
+                _no_division_by_zero(reader, body, index, j)
             except Cases as cases:
                 if cases.symbol != j:
                     raise
@@ -79,6 +80,7 @@ def sum_of(reader: Reader, e: Any) -> Element:
             return found
         reader.used.setdefault("sum, telescoped")
         f = antidifference(reader, t, j)
+        _no_whole_poles(reader, f, j, a, b)
         if b is not None:
             return reader.at(f, j, b + 1) - reader.at(f, j, a)
         reader.used.setdefault("limit")
@@ -103,6 +105,7 @@ def product_of(reader: Reader, e: Any) -> Element:
     j = sympy.Dummy(index.name, integer=True)
     with _ranging(reader, j, a, b):
         t = _body(reader, body, index, reader.symbol(j)).canonical()
+        _no_division_by_zero(reader, body, index, j)
         if t.is_zero():
             return reader.power(t, b - a + 1)
         _no_poles(reader, t, j)
@@ -212,6 +215,8 @@ def _known_sum(
     ):
         return None
     x, number = reader.symbol(j), reader.number
+    if b is not None and not reader.holds(b, "Ge"):
+        return number(0)
     plain = t * reader.factorial(x)
     plain = (plain if b is None else plain * reader.factorial(b - x)).canonical()
     total = number(0)
@@ -284,6 +289,25 @@ def _no_poles(reader: Reader, t: Element, j: sympy.Symbol) -> None:
             raise DividesByZero
 
 
+def _no_division_by_zero(reader: Reader, body: Any, index: sympy.Symbol, j: sympy.Symbol) -> None:
+    """In a term as it is written, before anything cancels: j/j is none for j = 0."""
+    for power in body.atoms(sympy.Pow):
+        if power.exp.is_negative and index in power.base.free_symbols:
+            below = _body(reader, power.base, index, reader.symbol(j))
+            if reader.whole(below) and reader.holds(below, "Eq"):
+                raise DividesByZero
+
+
+def _no_whole_poles(
+    reader: Reader, f: Element, j: sympy.Symbol, a: Element, b: Element | None
+) -> None:
+    """An antidifference with a factor 1/k says nothing about k = 0; then that is a case apart."""
+    with _ranging(reader, j, a, None if b is None else b + 1):
+        for factor, _ in f.field.element(f.canonical().bottom).factors()[1]:
+            if reader.whole(factor) and reader.holds(factor, "Eq"):
+                raise DividesByZero
+
+
 # -- limits --------------------------------------------------------------------------------------
 
 
@@ -320,11 +344,12 @@ def limit_of(reader: Reader, e: Any) -> Element:
 @contextmanager
 def _growing(reader: Reader, x: sympy.Symbol, *, whole: bool = True) -> Iterator[None]:
     if whole:
-        reader.large.add(x)
+        reader.large.append(x)
     try:
         yield
     finally:
-        reader.large.discard(x)
+        if whole:
+            reader.large.remove(x)
 
 
 def at_infinity(reader: Reader, f: Element, x: sympy.Symbol) -> Element:
@@ -660,7 +685,8 @@ def _sign(reader: Reader, f: Element, x: sympy.Symbol, a: Element, b: Element) -
             continue
         ends = [reader.at(factor, x, end) for end in (a, b)]
         linear = reader.at(factor, x, reader.symbol(x) + 1) - factor
-        if x in linear.free:
+        polynomial = all(g.kind == "symbol" for g in generators_of(factor) if x in g.free)
+        if x in linear.free or not polynomial:
             raise Undecided(f"the sign of {factor} is not known")
         if all(reader.positive(-end) for end in ends):
             sign *= (-1) ** n

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import sympy
 from sympy.printing.latex import LatexPrinter
 
-from .quantities import is_tensor
+from .formulas import decimal
+from .quantities import is_compound, is_tensor, unfolded
 
 H = sympy.Symbol("h")
 _REACHING = sympy.Sum | sympy.Product | sympy.Integral | sympy.Limit | sympy.Derivative
@@ -31,6 +33,22 @@ def typeset(expression: Any, *, as_written: bool = False) -> str:
     '\\frac{(k + 1) (1 + \\beta) \\beta^{k}}{(1 - \\beta)^{2}}'
     """
     return str(_Printer(as_written).doprint(sympy.sympify(expression)))
+
+
+def twice(expressions: Iterable[Any]) -> str | None:
+    """The TeX, if there is one, that two symbols have which do not stand for the same."""
+    known: dict[str, Any] = {}
+    for expression in expressions:
+        for atom in expression.atoms(sympy.Symbol):
+            tex, meaning = _name(atom), unfolded(atom)
+            if known.setdefault(tex, meaning) != meaning:
+                return tex
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _name(symbol: sympy.Symbol) -> str:
+    return typeset(symbol)
 
 
 def summands(expression: Any, *, as_written: bool = False) -> list[str]:
@@ -62,6 +80,8 @@ class _Printer(LatexPrinter):  # type: ignore[misc]
     def _unsigned(self, term: Any) -> tuple[bool, str]:
         """Whether a minus stands in front, and what follows the sign."""
         number, factors = _split(term)
+        if term.is_Symbol:
+            return False, self._factor(term, alone=False)
         body = self._product(abs(number), factors, closed=bool(number < 0))
         return bool(number < 0), body
 
@@ -103,14 +123,41 @@ class _Printer(LatexPrinter):  # type: ignore[misc]
         alone = len(factors) == 1 and not shown and not closed and not followed
         for i, f in enumerate(factors):
             last = i == len(factors) - 1 and isinstance(f, _REACHING) and not followed
-            shown.append(self._factor(f, alone=alone or last))
+            body = self._factor(f, alone=alone or last)
+            # Side by side, 3 and 2^k would be read as 32^k.
+            shown += [r"\cdot", body] if shown and body[0].isdigit() else [body]
         return " ".join(shown)
 
     def _factor(self, factor: Any, *, alone: bool) -> str:
         body = str(self._print(factor))
-        sum_like = factor.is_Add or isinstance(factor, _REACHING)
+        sum_like = factor.is_Add or isinstance(factor, (*_REACHING.__args__, sympy.Piecewise))
         negative = factor.is_Mul and body.startswith("-")
+        if factor.is_Symbol:
+            sum_like = is_compound(body)
         return self._add_parens(body) if (sum_like or negative) and not alone else body
+
+    def parenthesize(self, item: Any, *args: Any, **options: Any) -> str:
+        """Also a name that is a formula needs brackets in a power."""
+        if item.is_Symbol:
+            return self._factor(item, alone=False)
+        return str(super().parenthesize(item, *args, **options))
+
+    def _print_Sum(self, expr: Any) -> str:
+        return self._closed(str(super()._print_Sum(expr)), expr.function)
+
+    def _print_Product(self, expr: Any) -> str:
+        return self._closed(str(super()._print_Product(expr)), expr.function)
+
+    def _closed(self, shown: str, term: Any) -> str:
+        """With brackets around a term that begins with a minus."""
+        body = str(self._print(term))
+        return shown.removesuffix(body) + self._add_parens(body) if body[0] == "-" else shown
+
+    def _print_Float(self, expr: Any) -> str:
+        mantissa, _, power = decimal(expr).partition("e")
+        if "." in mantissa:
+            mantissa = mantissa.rstrip("0").rstrip(".")
+        return rf"{mantissa} \cdot 10^{{{int(power)}}}" if power else mantissa
 
     def _print_Rational(self, expr: Any) -> str:
         if expr.q == 1:
@@ -123,6 +170,10 @@ class _Printer(LatexPrinter):  # type: ignore[misc]
             name in s for name in (r"\frac", r"\sum", r"\int", r"\begin", r"\prod", r"\tree")
         )
         return rf"\left({s}\right)" if tall else f"({s})"
+
+    def _print_Piecewise(self, expr: Any, exp: str | None = None) -> str:
+        body = str(super()._print_Piecewise(expr))
+        return body if exp is None else rf"{self._add_parens(body)}^{{{exp}}}"
 
     def _print_KroneckerDelta(self, expr: Any, exp: str | None = None) -> str:
         # SymPy has the number in front.

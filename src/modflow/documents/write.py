@@ -95,7 +95,8 @@ def load(path: Path) -> tuple[Document, list[Path]]:
         document = getattr(module, "document", None)
         if not isinstance(document, Document):
             raise ModflowError(
-                f"{path.name} makes no document: it needs `document = Document(...)`"
+                f"{path.name} makes no document: it needs `document = Document(...)`; a module "
+                "whose name begins with _ is left alone"
             )
         beside = []
         for name in set(sys.modules) - before:
