@@ -797,15 +797,31 @@ def test_watching_builds_again_what_changes(place: Place, tmp_path: Path) -> Non
         lambda: helper.write_text("text = y"),
         lambda: place.write("b", FAILS),
         lambda: helper.write_text("text = 'three'"),
-        lambda: None,
         lambda: place.write("c"),
     )
     watch([], place.out, steps, jobs=1, writer=place.writer)
-    first, both, last = steps.heard[:6], steps.heard[6:8], steps.heard[8:]
+    first, last = steps.heard[:6], steps.heard[6:]
     assert first == ["a built", "b built", "a built", "a built", "a refused", "b failed"]
-    # A document that failed may import what is beside it.
-    assert sorted(both) == ["a built", "b failed"]
-    assert last == ["c built"]
+    # That b, which may import what is beside it, has failed again for the same reason is no news.
+    assert last == ["a built", "c built"]
+
+
+def test_watching_tells_once_of_what_fails_again_as_a_log_beside_it_grows(place: Place) -> None:
+    place.write("a", FAILS)
+    log = place.folder / "log"
+
+    def grow(name: str) -> None:
+        log.write_text(name)
+        place.write(name)
+
+    corrected = "import sys; raise SystemExit('else')"
+    steps = Steps(
+        lambda: grow("c"),
+        lambda: grow("d"),
+        lambda: place.write("a", corrected),
+    )
+    watch([], place.out, steps, jobs=1, writer=place.writer)
+    assert steps.heard == ["a failed", "c built", "d built", "a refused"]
 
 
 def test_watching_goes_on_without_documents_and_tells_what_is_current(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 from ..errors import ModflowError
 from .build import ENDINGS, Builder, Built, processors
-from .fingerprint import record
+from .fingerprint import digest, record
 from .locate import default_place, documents, real, shown
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -64,6 +65,7 @@ class _Watch:
         self._later = set[Path]()
         """What is being built, and may have to be built again afterwards."""
         self._error = ""
+        self._told: dict[Path, Any] = {}
         self._heard = time.monotonic()
         self._slow = set[Path]()
 
@@ -88,7 +90,12 @@ class _Watch:
     def _hear(self, built: Built) -> None:
         self._heard = time.monotonic()
         self._slow.discard(built.path)
-        self._tell(built)
+        # Any new file may help a document that failed; that it did not is no news, and would be a
+        # change itself where it is written to a log beside the document.
+        news = built.status, built.message, digest(built.path)
+        if built.status in ("built", "partial") or self._told.get(built.path) != news:
+            self._tell(built)
+        self._told[built.path] = news
 
     def _meanwhile(self) -> None:
         """While documents are built: what has changed is begun, or begun anew."""
