@@ -1,9 +1,12 @@
 """Problems: starting points, gradients and what they refuse."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 import modflow as mf
 from modflow.problems import PROBLEMS, Problem, problem_named
@@ -14,7 +17,7 @@ def test_gradients_agree_with_central_differences(name):
     problem = problem_named(name)
     with jax.enable_x64(True):
         start, data = problem.start_arrays(), problem.data_arrays()
-        flat, unravel = jax.flatten_util.ravel_pytree(start)
+        flat, unravel = ravel_pytree(start)
         random = np.random.default_rng(3)
         x = flat + 0.1 * random.normal(size=flat.shape)
         value = lambda v: problem.value(unravel(v), data)  # noqa: E731
@@ -80,6 +83,32 @@ def test_bad_problems_are_refused(make, message):
 def test_without_scikit_learn_the_digits_say_what_to_install(monkeypatch):
     from modflow.problems import digits
 
-    monkeypatch.setitem(__import__("sys").modules, "sklearn.datasets", None)
+    for name in ("sklearn", "sklearn.datasets"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(mf.ModflowError, match=r"pip install scikit-learn"):
         digits.load.__wrapped__(16)
+
+
+@pytest.mark.parametrize("samples", [1, 256, 1797])
+def test_digits_are_those_of_scikit_learn_whether_or_not_its_file_is_where_it_was(
+    monkeypatch, samples
+):
+    from sklearn.datasets import load_digits
+
+    from modflow.problems import digits
+
+    images, labels = load_digits(return_X_y=True)
+    read = digits.load.__wrapped__(samples)
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    imported = digits.load.__wrapped__(samples)
+    for found, onehot in (read, imported):
+        np.testing.assert_array_equal(found, images[:samples] / 16)
+        np.testing.assert_array_equal(np.nonzero(onehot)[1], labels[:samples])
+
+
+@pytest.mark.parametrize("samples", [-1, 0, 1798])
+def test_there_are_only_so_many_digits(samples):
+    from modflow.problems import digits
+
+    with pytest.raises(mf.ModflowError, match=f"there are 1797 digits; {samples} were asked for"):
+        digits.load(samples)

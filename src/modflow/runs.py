@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
+import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from .batches import BatchSideBySide
 from .integrate import Comparison, SideBySide
 from .precise import PreciseComparison, PreciseSideBySide
-from .vectors import distance
 
 FAR_BELOW = 1e-2
 """The integrator's error is far below the error measured under this ratio: it then changes a
@@ -77,7 +78,7 @@ class Runs:
         if finer.diverged is not None:
             return finer
         self.checked += 1
-        true = max(float(distance(run.flow, finer.flow)), abs(run.error - finer.error))
+        true = max(_distance(run.flow, finer.flow), abs(run.error - finer.error))
         if true > self.rounding(run) and run.embedded_error > 0:
             self.amplification = max(self.amplification, true / run.embedded_error)
         return finer
@@ -129,6 +130,12 @@ class PreciseRuns:
     def rounding(run: PreciseComparison) -> float:
         """A bound for what rounding may have done to iterates and flow."""
         return run.rounding
+
+
+def _distance(a: PyTree[np.ndarray], b: PyTree[np.ndarray]) -> float:
+    """Euclidean, over all leaves. They are NumPy's here, and nothing has to be compiled."""
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return math.hypot(*(float(np.linalg.norm(u - v)) for u, v in pairs))
 
 
 def _until_interrupted(

@@ -39,13 +39,16 @@ def printed_fields(
     def weight(s: int) -> sympy.Expr:
         return memory.subs({k: step, r: s}, simultaneous=True) if s < step else sympy.Integer(1)
 
-    pairs = [(i, j) for i in range(step + 1) for j in range(step + 1)]
+    steps = range(step + 1)
+    sums = [[g(s, i) for i in steps] for s in steps]
+    weights = [weight(s) for s in steps]
     # -∇(factor h ‖∇G‖²) = -2 factor h ∇²G ∇G.
     chains: dict[tuple[int, ...], Any] = {
-        (i, j): -2 * factor * sum(weight(s) * g(s, i) * g(s, j) for s in range(step + 1))
-        for i, j in pairs
+        (i, j): -2 * factor * sum(w * row[i] * row[j] for w, row in zip(weights, sums, strict=True))
+        for i in steps
+        for j in steps
     }
-    return {i: g(step, i) for i in range(step + 1)}, chains
+    return dict(enumerate(sums[step])), chains
 
 
 def random_sequences(random: np.random.Generator, count: int) -> Int[np.ndarray, "n PERIOD"]:

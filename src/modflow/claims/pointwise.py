@@ -40,7 +40,6 @@ def _derived() -> list[BatchField]:
     statement=STATEMENT,
     printed=THEOREM,
     expected="confirmed",
-    cost=2,
 )
 def exact(given: Given) -> Iterator[Evidence]:
     """All coefficients of steps 0 to 6, all batches different."""
