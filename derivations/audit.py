@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from modflow.claims._evidence import PRECISION, SIGMAS
 from modflow.claims._registry import Verdict
 from modflow.documents import Document
 from modflow.documents.errors import StepError
+from modflow.documents.statements import as_text
 
 LONG = 240
 """Letters of a finding beyond which another one is shown, if there is one."""
@@ -181,10 +181,10 @@ has all evidence for it.
     for result in results:
         claim = result.claim
         _head(document, claim)
-        document.quote(_as_text(claim.statement), "as printed")
+        document.quote(as_text(claim.statement), "as printed")
         document.text(_findings("Against it", _of(result, "printed", "fail")))
         if claim.corrected:
-            document.quote(_as_text(claim.corrected), "what is true instead")
+            document.quote(as_text(claim.corrected), "what is true instead")
             document.text(_findings("For it", _of(result, "corrected", "pass")))
 
 
@@ -199,7 +199,7 @@ causes. Each has a command that would decide it, or bring it closer to a decisio
 """)
     for result in results:
         _head(document, result.claim)
-        document.quote(_as_text(result.claim.statement), "as printed")
+        document.quote(as_text(result.claim.statement), "as printed")
         document.text(f"The command is {_code(str(result.claim.command))}.")
 
 
@@ -217,60 +217,3 @@ def _code(text: str) -> str:
     """What a program says, with the signs of a program."""
     fence = "``" if "`" in text else "`"
     return f"{fence}{' '.join(text.split())}{fence}"
-
-
-# -- statements as text ---------------------------------------------------------------------------
-
-
-def _as_text(tex: str) -> str:
-    r"""Markdown with formulas in it, for TeX with text in it: lines can be broken then."""
-    shown = []
-    for is_text, part in _parts(tex):
-        if is_text:
-            part = part.replace(r"\&", "&").replace("``", "\u201c").replace("''", "\u201d")
-            shown.append(re.sub(r"([*_`\[\]<>#])", r"\\\1", part))
-        else:
-            # Other spaces between signs are none in TeX.
-            part = part.replace(r"\!", "")
-            formula = re.sub(r"^(\s|\\quad)+|(\s|\\quad)+$", "", part)
-            before, after = part.split(formula) if formula else (part, "")
-            shown += [
-                " " * (r"\quad" in before or formula.startswith("=")),
-                f"${formula}$" * bool(formula),
-            ]
-            shown.append(" " * (r"\quad" in after))
-    return re.sub(r"\s+", " ", "".join(shown)).strip()
-
-
-def _parts(tex: str) -> Iterator[tuple[bool, str]]:
-    r"""Whether it is the text of a \text{...} at the outermost level, and what is between these.
-
-    A single word, as in \text{Tr}, belongs to a formula.
-    """
-    formula, at = "", 0
-    while at < len(tex):
-        end = _group(tex, at)
-        if tex.startswith(r"\text{", at) and not tex[at + 6 : end - 1].isalpha():
-            yield False, formula
-            yield True, tex[at + 6 : end - 1]
-            formula = ""
-        else:
-            formula += tex[at:end]
-        at = end
-    yield False, formula
-
-
-def _group(tex: str, at: int) -> int:
-    """The end of what begins there: a group with its command, an escaped sign, or one sign."""
-    if tex[at] == "\\" and not tex.startswith((r"\text{", r"\{"), at):
-        return at + 2
-    start = at + 5 if tex.startswith(r"\text{", at) else at
-    if tex[start] != "{":
-        return at + 1
-    depth = 0
-    for end in range(start, len(tex)):
-        if tex[end] in "{}" and tex[end - 1] != "\\":
-            depth += 1 if tex[end] == "{" else -1
-        if depth == 0:
-            return end + 1
-    return len(tex)

@@ -1,7 +1,5 @@
 """Momentum on the two-layer linear model of section 4.1, and Figure 1."""
 
-import re
-
 import numpy as np
 import sympy
 
@@ -30,6 +28,7 @@ from modflow.claims.two_layer_ends import GAMMA
 from modflow.documents import Document
 from modflow.documents.errors import StepError
 from modflow.documents.quantities import Quantity, unfolded
+from modflow.documents.statements import as_printed, as_text
 from modflow.methods import GradientDescent, HeavyBall
 from modflow.modified import modified_equation
 from modflow.report.figure_one import figure_one, figure_one_runs
@@ -47,16 +46,6 @@ def named(tex: str, meaning: object, *, tensor: bool = False) -> Quantity:
 def of(claim: str, formula: str, part: str = "printed") -> sympy.Expr:
     """A formula of the registry."""
     return symbolic(getattr(claim_named(claim), part)[formula])
-
-
-def prose(statement: str) -> str:
-    r"""A statement of the registry as text: what stands in \text is text, the rest formulas."""
-    parts = re.split(r"\\text\{([^{}]*)\}", statement)
-    shown = [
-        part if i % 2 else f" ${tex}$ " if (tex := part.replace(r"\quad", "").strip()) else " "
-        for i, part in enumerate(parts)
-    ]
-    return " ".join("".join(shown).split()).replace(" .", ".")
 
 
 document = Document(
@@ -542,8 +531,8 @@ document.text(r"""
 The norms fall from each momentum to the next, for the iterates and for both flows: the flows
 have the order right, and the size too low, the more so the larger $\beta$ is. The caption says
 """)
-caption, _, _ = claim_named("fig-1-caption").statement.partition(r" \quad \text{[")
-document.quote(prose(caption), "[@ghosh2023, Figure 1, caption]")
+caption = as_printed(claim_named("fig-1-caption").statement)
+document.quote(as_text(caption), "[@ghosh2023, Figure 1, caption]")
 document.text(r"""
 In these four runs that is so. It does not go on: at the same effective rate the momenta
 [[betas]] end at the norms [[norms]]. Here $D_\infty$ changes sign between $\beta$ at [[below]] and

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from modflow.claims import CLAIMS, _audit, check_claims, claim_named
-from modflow.claims._audit import default_jobs
+from modflow.processors import default_jobs
 
 NAMES = ("eq-3", "thm-4.1-gamma", "rem-4.3")
 

@@ -23,7 +23,8 @@ from . import (
 )
 
 # isort: on
-from ._audit import check_claims, default_jobs
+from ..processors import default_jobs
+from ._audit import check_claims
 from ._evidence import Evidence
 from ._registry import CLAIMS, Claim, ClaimResult, Given, check_claim, claim_named
 

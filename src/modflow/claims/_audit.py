@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 from ..errors import ModflowError
+from ..processors import default_jobs
 from ._evidence import Evidence
 from ._registry import CLAIMS, Claim, ClaimResult, check_claim
 
@@ -49,14 +50,6 @@ def check_claims(
         yield result
     if apart:
         yield from _in_processes(apart, seed, jobs, progress, done, total)
-
-
-def default_jobs() -> int:
-    """One process for each processor that this one may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
 
 
 def _in_processes(

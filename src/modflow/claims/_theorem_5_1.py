@@ -33,15 +33,13 @@ def printed_fields(
     force, memory = formula("force"), formula("memory")
     factor = formula("factor") / h
 
-    def g(s: int, i: int) -> sympy.Expr:
-        return force.subs({k: s, r: i}, simultaneous=True) if i <= s else sympy.Integer(0)
-
-    def weight(s: int) -> sympy.Expr:
-        return memory.subs({k: step, r: s}, simultaneous=True) if s < step else sympy.Integer(1)
-
     steps = range(step + 1)
-    sums = [[g(s, i) for i in steps] for s in steps]
-    weights = [weight(s) for s in steps]
+    sums = [
+        [force.subs({k: s, r: i}, simultaneous=True) if i <= s else sympy.Integer(0) for i in steps]
+        for s in steps
+    ]
+    weights = [memory.subs({k: step, r: s}, simultaneous=True) for s in range(step)]
+    weights.append(sympy.Integer(1))
     # -∇(factor h ‖∇G‖²) = -2 factor h ∇²G ∇G.
     chains: dict[tuple[int, ...], Any] = {
         (i, j): -2 * factor * sum(w * row[i] * row[j] for w, row in zip(weights, sums, strict=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing, suppress
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..errors import ModflowError, UnknownNameError
+from ..processors import default_jobs
 from . import fingerprint
 from .fingerprint import Record
 from .locate import real, shown
@@ -97,7 +97,7 @@ class Builder:
         if jobs is not None and jobs < 1:
             raise ModflowError(f"at least one process is needed; got {jobs} jobs")
         self.out, self.engine = out, engine
-        self._workers = Workers(jobs or processors(), writer or WRITER)
+        self._workers = Workers(jobs or default_jobs(), writer or WRITER)
         self._environment = ""
         self._records: dict[Path, Record | None] = {}
 
@@ -260,14 +260,6 @@ def _any_since(moment: float, paths: Sequence[Path]) -> bool:
             if path.stat().st_mtime >= moment:
                 return True
     return False
-
-
-def processors() -> int:
-    """How many this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
 
 
 def _check_folder(out: Path) -> None:

@@ -142,7 +142,7 @@ class Document:
             value, as_written = self._side(meaning)
             checked_math(tex)
             quantity = Quantity(tex, value, tensor=tensor)
-            if any(twice([quantity, other]) for other in self._defined):
+            if twice([*self._defined, quantity]):
                 raise ModflowError(f"{tex} is defined twice, in different ways")
             self._defined.append(quantity)
             if name is not None:

@@ -11,7 +11,7 @@ import sympy
 from ..errors import ModflowError
 
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
-_CALLED = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\s*\(")
+_CALLED = re.compile(rf"{_NAME.pattern}(?=\s*\()")
 _NUMBERS = "oo", "pi"
 _DOUBLE = 53
 """Bits of a Python float."""

@@ -35,16 +35,8 @@ _HIDING = {
     *(r"\renewcommand", r"\providecommand", r"\DeclareMathOperator", r"\input", r"\include"),
     *(r"\csname", r"\catcode", r"\mathchar", r"\mathchardef", r"\href", r"\url", r"\html"),
     *(r"\require", r"\begingroup", r"\write", r"\read", r"\openout", r"\immediate", r"\tag"),
-    *(
-        r"\xdef",
-        r"\newenvironment",
-        r"\string",
-        r"\uppercase",
-        r"\directlua",
-        r"\special",
-        "\0",
-        "\1",
-    ),
+    *(r"\xdef", r"\newenvironment", r"\string", r"\uppercase", r"\directlua", r"\special"),
+    *("\0", "\1"),
 }
 _GREEK = (
     r"\\(?:var)?(?:alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho"
@@ -68,7 +60,7 @@ def checked_math(tex: str) -> str:
     """
     out, at = "", 0
     while (start := tex.find(r"\given{", at)) >= 0:
-        end = _closing(tex, start + len(r"\given"))
+        end = closing_brace(tex, start + len(r"\given"))
         assumption = tex[start + len(r"\given{") : end]
         left, sign, right = assumption.partition("=")
         before = tex[:start].rstrip()
@@ -85,7 +77,7 @@ def checked_math(tex: str) -> str:
     return out.replace("\0", "").replace("\1", "")
 
 
-def _closing(tex: str, start: int) -> int:
+def closing_brace(tex: str, start: int) -> int:
     """Where the brace that opens at `start` is closed."""
     depth = 0
     for at in range(start, len(tex)):

@@ -279,23 +279,20 @@ def _ranging(reader: Reader, j: sympy.Symbol, a: Element, b: Element | None) -> 
 
 def _no_poles(reader: Reader, t: Element, j: sympy.Symbol) -> None:
     """A closed form can be finite where a term is not: 1/(j(j+1)) from j = -1 on."""
-    for factor, _ in t.field.element(t.canonical().bottom).factors()[1]:
+    for factor in _divisors(t):
         sole = factor.sole()
         if j not in factor.free or (sole is not None and sole.kind in ("power", "exp")):
             continue
         if sole is not None and isinstance(sole.expression, sympy.factorial):
             continue
-        if reader.whole(factor) and reader.holds(factor, "Eq"):
-            raise DividesByZero
+        _not_zero(reader, factor)
 
 
 def _no_division_by_zero(reader: Reader, body: Any, index: sympy.Symbol, j: sympy.Symbol) -> None:
     """In a term as it is written, before anything cancels: j/j is none for j = 0."""
     for power in body.atoms(sympy.Pow):
         if power.exp.is_negative and index in power.base.free_symbols:
-            below = _body(reader, power.base, index, reader.symbol(j))
-            if reader.whole(below) and reader.holds(below, "Eq"):
-                raise DividesByZero
+            _not_zero(reader, _body(reader, power.base, index, reader.symbol(j)))
 
 
 def _no_whole_poles(
@@ -303,9 +300,19 @@ def _no_whole_poles(
 ) -> None:
     """An antidifference with a factor 1/k says nothing about k = 0; then that is a case apart."""
     with _ranging(reader, j, a, None if b is None else b + 1):
-        for factor, _ in f.field.element(f.canonical().bottom).factors()[1]:
-            if reader.whole(factor) and reader.holds(factor, "Eq"):
-                raise DividesByZero
+        for factor in _divisors(f):
+            _not_zero(reader, factor)
+
+
+def _divisors(e: Element) -> list[Element]:
+    """The factors of the denominator."""
+    return [factor for factor, _ in e.field.element(e.canonical().bottom).factors()[1]]
+
+
+def _not_zero(reader: Reader, e: Element) -> None:
+    """Raises DividesByZero for a whole number that is 0, Cases for one that is sometimes."""
+    if reader.whole(e) and reader.holds(e, "Eq"):
+        raise DividesByZero
 
 
 # -- limits --------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModflowError
-from .build import ENDINGS, Builder, Built, processors
+from ..processors import default_jobs
+from .build import ENDINGS, Builder, Built
 from .fingerprint import digest, record
 from .locate import default_place, documents, real, shown
 
@@ -43,7 +44,7 @@ def watch(
     """
     changes = _Changes()
     # A document that never comes to an end is not to keep all others waiting.
-    jobs = max(2, processors()) if jobs is None else jobs
+    jobs = max(2, default_jobs()) if jobs is None else jobs
     with Builder(out, engine=engine, jobs=jobs, writer=writer) as builder:
         try:
             _Watch(names, out, tell, builder, changes).run(waiting, force=force)
@@ -104,7 +105,8 @@ class _Watch:
         again, self._later = self._later - busy, self._later & busy
         if changed:
             concerned = self._concerned(changed)
-            anew = {path for path in busy & concerned if self._is_made_from(path, changed)}
+            # Not for all that concerns it: it may write files itself, also to where it lies.
+            anew = busy & self._made_from(changed, beside=".py")
             again |= (concerned - busy) | anew
             self._later |= (concerned & busy) - anew
             self._builder.stop(busy - set(self._paths))
@@ -128,11 +130,7 @@ class _Watch:
         before, self._paths = self._paths, self._located()
         self._folders |= {real(path).parent for path in self._paths}
         self._tell_of_gone([path for path in before if path not in self._paths])
-        return {
-            path
-            for path in self._paths
-            if path not in before or _concerns(changed, path, self._paths, self._out)
-        }
+        return self._made_from(changed) | (set(self._paths) - set(before))
 
     def _located(self) -> list[Path]:
         """The documents there are now; where not all of the names mean one, those of before."""
@@ -153,21 +151,23 @@ class _Watch:
         if left := [path for path in paths if _written(path, self._out)]:
             self._tell(f"no longer there: {_names(left)}; what was written stays in {self._out}")
 
-    def _is_made_from(self, path: Path, changed: set[Path]) -> bool:
-        """Whether a document that is being built is begun anew for these changes.
+    def _made_from(self, changed: set[Path], beside: str = "") -> set[Path]:
+        """The documents that may be made from these files; one that is not will be current.
 
-        Not for all that concerns it: it may write files itself, also to where it lies.
+        What a document imports from its folder is known only when it was built, so that any file
+        there may be that, if it has the ending `beside` and is no document nor written by one.
         """
-        own = real(path)
-        sources = {own, *map(real, _inputs(path, self._out))}
-        others = {real(other) for other in self._paths} - {own}
-        return any(
-            file in sources
-            or _PACKAGE in file.parents
-            # What it imports is known only when it was built.
-            or (file.suffix == ".py" and file.parent == own.parent and file not in others)
-            for file in changed
-        )
+        if any(_PACKAGE in file.parents for file in changed):
+            return set(self._paths)
+        ours = {real(path) for path in self._paths}
+        ours |= {real(file) for path in self._paths for file in _outputs(path, self._out)}
+        folders = {file.parent for file in changed - ours if file.name.endswith(beside)}
+        return {
+            path
+            for path in self._paths
+            if real(path).parent in folders
+            or not changed.isdisjoint({real(path), *map(real, _inputs(path, self._out))})
+        }
 
     def _look_further(self) -> None:
         """Watch what has been added; documents in a folder that is new may have been missed."""
@@ -263,23 +263,13 @@ def _written(path: Path, out: Path) -> bool:
     return any(file.is_file() for file in files)
 
 
-def _concerns(changed: set[Path], path: Path, paths: Sequence[Path], out: Path) -> bool:
-    """Whether a document may have changed with these files; if it has not, it will be current."""
-    own, folder = real(path), real(path).parent
-    others = {real(other) for other in paths} - {own}
-    for other in paths:
-        known = record(other, out)
-        others |= {real(file) for file in known.output_paths(out)} if known else set()
-        others |= {real(out / (other.stem + ending)) for ending in ENDINGS}
-    inputs = {real(file) for file in _inputs(path, out)}
-    return any(
-        file == own
-        or file in inputs
-        or _PACKAGE in file.parents
-        # A document that was refused may import what is beside it: it could not say so.
-        or (file.parent == folder and file not in others)
-        for file in changed
-    )
+def _outputs(path: Path, out: Path) -> list[Path]:
+    """The files that are written for this document, or may be."""
+    known = record(path, out)
+    return [
+        *(known.output_paths(out) if known else ()),
+        *(out / (path.stem + ending) for ending in ENDINGS),
+    ]
 
 
 def _inputs(path: Path, out: Path) -> list[Path]:
