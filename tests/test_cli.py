@@ -20,10 +20,10 @@ import pytest
 import sympy
 
 import modflow as mf
-from modflow import cli
+from modflow import cli, files
 from modflow.claims import CLAIMS, Claim, Evidence, Given
 from modflow.integrate import SideBySide
-from modflow.report import files
+from modflow.interrupt import Interrupt
 
 K, BETA = sympy.symbols("k beta")
 QUICK = ("sweep", "--method", "gradient-descent", "--problem", "quadratic")
@@ -648,4 +648,4 @@ def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
         cli.main()
     assert signal.getsignal(signal.SIGINT) is handler
-    assert math.isinf(cli.Interrupt()._at)
+    assert math.isinf(Interrupt()._at)

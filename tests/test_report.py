@@ -20,11 +20,12 @@ import pytest
 from rich.console import Console
 
 import modflow as mf
+from modflow import files
 from modflow._rich import equation_view
 from modflow.claims import Claim, ClaimResult, Evidence
-from modflow.report import files, progress
+from modflow.files import check_figure_format, check_writable, write_atomically
+from modflow.report import progress
 from modflow.report.figures import save, sweep_figure
-from modflow.report.files import check_figure_format, check_writable, write_atomically
 from modflow.report.junit import junit_xml
 from modflow.report.progress import LateProgress, duration
 from modflow.report.tables import claim_view, claims_table, left_out, slopes, study_csv, study_view

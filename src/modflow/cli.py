@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from enum import IntEnum
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .cli_training import train
+from .console import Status, do_all, interrupt, say, show
 from .errors import ModflowError, UnknownNameError
-from .interrupt import Interrupt
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 MAX_STEP = 1000
 """The largest --step of derive: the exact coefficients of later steps fill pages."""
-_PIPE_WIDTH = 1000
 _FIGURES = ("fig-1",)
 _TYPERS_INTERRUPTED = 130
 
@@ -41,15 +39,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-
-class Status(IntEnum):
-    """Exit statuses."""
-
-    HOLDS = 0
-    FAILS = 1
-    BAD_REQUEST = 2
-    INCONCLUSIVE = 3
 
 
 _BY_VERDICT = {
@@ -104,7 +93,7 @@ def derive(
     if len(asked) > 1:
         raise ModflowError(" and ".join(f"--{name}" for name in asked) + " exclude each other")
     if table is not None:
-        from .report.files import check_writable
+        from .files import check_writable
 
         if table.suffix not in (".html", ".tex"):
             raise ModflowError(f"{table}: a table of trees is an .html or a .tex file")
@@ -126,7 +115,7 @@ def derive(
     from .report.progress import LateProgress
 
     rule = read_method(method, beta, settings or ())
-    _interrupt.listen()
+    interrupt.listen()
     with LateProgress("deriving"):
         equation = modified_equation(rule, order, limit=limit)
         if as_json:
@@ -146,16 +135,16 @@ def derive(
         if table is not None:
             html = table.suffix == ".html"
             page = (equation.to_html if html else equation.to_latex_table)(limit=limit)
-    jobs = [lambda: _show(shown)]
+    jobs = [lambda: show(shown)]
     if table is not None:
-        from .report.files import write_atomically
+        from .files import write_atomically
 
         jobs.append(lambda: write_atomically(table, page.encode()))
     if document is not None:
         from .documents.of_method import document_of
 
         jobs.append(lambda: document_of(rule, order, limit=limit).save(document))
-    _do_all(jobs)
+    do_all(jobs)
 
 
 @app.command()
@@ -202,7 +191,7 @@ def sweep(
 
     Without --beta, methods with momentum run at 0.9.
     """
-    from .report.files import check_figure_format, check_writable
+    from .files import check_figure_format, check_writable
 
     for path in filter(None, (csv, plot)):
         check_writable(path)
@@ -221,7 +210,7 @@ def sweep(
     from .report.progress import LateProgress
     from .study import convergence_study
 
-    _interrupt.listen()
+    interrupt.listen()
     with LateProgress("compiling", steady=True) as progress:
         study = convergence_study(
             rule,
@@ -260,11 +249,11 @@ def _schedule(
 def _report_study(
     study: ConvergenceStudy, as_json: bool, csv: Path | None, plot: Path | None
 ) -> None:
-    from .report.files import write_atomically
+    from .files import write_atomically
     from .report.tables import study_csv, study_view
 
     jobs = [
-        lambda: _show(
+        lambda: show(
             json.dumps(study.to_dict(), indent=2, allow_nan=False) if as_json else study_view(study)
         )
     ]
@@ -273,8 +262,8 @@ def _report_study(
     if plot is not None:
         jobs.append(lambda: _plot(study, plot))
     if study.interrupted:
-        jobs.append(lambda: _say(f"interrupted; step sizes done: {len(study.step_sizes)}"))
-    _do_all(jobs)
+        jobs.append(lambda: say(f"interrupted; step sizes done: {len(study.step_sizes)}"))
+    do_all(jobs)
 
 
 def _plot(study: ConvergenceStudy, path: Path) -> None:
@@ -283,7 +272,7 @@ def _plot(study: ConvergenceStudy, path: Path) -> None:
     if any(error > 0 for error in study.errors):
         save(sweep_figure(study), path)
     else:
-        _say(f"{path} is not written: no step size gave an error")
+        say(f"{path} is not written: no step size gave an error")
 
 
 @app.command()
@@ -298,7 +287,7 @@ def verify(
 ) -> None:
     """Check the paper's claims. With ids, show everything about them."""
     if junit is not None:
-        from .report.files import check_writable
+        from .files import check_writable
 
         check_writable(junit)
     if seed < 0:
@@ -309,7 +298,7 @@ def verify(
     from .report.progress import LateProgress
 
     chosen = [claim_named(name) for name in dict.fromkeys(claims or CLAIMS)]
-    _interrupt.listen()
+    interrupt.listen()
     with LateProgress("checking claims") as progress:
         results = _check_all(chosen, seed, jobs or default_jobs(), progress)
     interrupted = len(results) < len(chosen)
@@ -324,16 +313,16 @@ def verify(
 
         views = [claim_view(result) for result in results] if claims else [claims_table(results)]
         shown = Group(*views, audit_summary(results, len(chosen)))
-    outputs = [lambda: _show(shown)]
+    outputs = [lambda: show(shown)]
     if junit is not None:
-        from .report.files import write_atomically
+        from .files import write_atomically
         from .report.junit import junit_xml
 
         outputs.append(lambda: write_atomically(junit, junit_xml(results)))
     if interrupted:
         done = f"interrupted; claims checked: {len(results)} of {len(chosen)}"
-        outputs.append(lambda: _say(done))
-    _do_all(outputs)
+        outputs.append(lambda: say(done))
+    do_all(outputs)
     wrong = [result for result in results if not result.as_expected]
     if any(result.verdict != "inconclusive" for result in wrong):
         raise typer.Exit(Status.FAILS)
@@ -371,7 +360,7 @@ def figure(
     """
     if name not in _FIGURES:
         raise UnknownNameError("figure", name, _FIGURES)
-    from .report.files import check_figure_format, check_writable
+    from .files import check_figure_format, check_writable
 
     path = Path(f"{name}.pdf") if out is None else out
     check_figure_format(path)
@@ -381,14 +370,14 @@ def figure(
     at = float(parse_number(x, "--x")), float(parse_number(y, "--y"))
     from .report.progress import LateProgress
 
-    _interrupt.listen()
+    interrupt.listen()
     with LateProgress("running"):
         from .report.figure_one import figure_one, figure_one_runs
         from .report.figures import save
 
         found = figure_one_runs(*at)
     shown = json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else found.table()
-    _do_all([lambda: _show(shown), lambda: save(figure_one(found), path)])
+    do_all([lambda: show(shown), lambda: save(figure_one(found), path)])
 
 
 @app.command()
@@ -425,11 +414,14 @@ def pdf(
         raise ModflowError(f"at least one process is needed; got --jobs {jobs}")
     from .documents.command import build_all, watch_all
 
-    _interrupt.listen()
+    interrupt.listen()
     names, options = documents or (), {"engine": engine, "jobs": jobs, "force": force}
     if watch:
-        raise typer.Exit(watch_all(names, out, _show, _say, **options))
-    raise typer.Exit(build_all(names, out, _show, _say, as_json=as_json, **options))
+        raise typer.Exit(watch_all(names, out, show, say, **options))
+    raise typer.Exit(build_all(names, out, show, say, as_json=as_json, **options))
+
+
+app.command()(train)
 
 
 @app.command()
@@ -449,6 +441,7 @@ def info(as_json: Json = False) -> None:
             return None
 
     names = ["jax", "jaxlib", "diffrax", "sympy", "python-flint", "numpy", "scikit-learn"]
+    names += ["flax", "optax", "orbax-checkpoint", "distributed"]
     with jax.enable_x64(True):
         double = str(jax.numpy.zeros(()).dtype)
     found: dict[str, Any] = {
@@ -460,56 +453,12 @@ def info(as_json: Json = False) -> None:
         "precision": double,
     }
     if as_json:
-        _show(json.dumps(found, indent=2))
+        show(json.dumps(found, indent=2))
         return
     packages = found.pop("packages")
     rows = {**found, **{name: v or "not installed" for name, v in packages.items()}}
     rows["devices"] = ", ".join(found["devices"])
-    _show("\n".join(f"{name:<14} {value}" for name, value in rows.items()))
-
-
-# -- output -------------------------------------------------------------------------------------
-
-
-def _show(what: str | RenderableType) -> None:
-    """Put it on stdout, at once: where the reader has gone, the rest of the work goes on."""
-    if sys.stdout is None:
-        return
-    if not isinstance(what, str):
-        from rich.console import Console
-
-        # Piped output is not cut to a terminal's width; long formulas are cut nowhere.
-        console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
-        with console.capture() as captured:
-            console.print(what, markup=False, soft_wrap=True, end="")
-        what = "\n".join(line.rstrip() for line in captured.get().rstrip().splitlines())
-    try:
-        print(what, flush=True)
-    except OSError as error:
-        # Keep Python from trying again, and complaining, when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise ModflowError(f"cannot write to stdout: {error.strerror or error}") from error
-
-
-def _do_all(jobs: Sequence[Callable[[], None]]) -> None:
-    """Print and write the results: what fails of it does not take the rest along."""
-    failures = []
-    for job in jobs:
-        try:
-            job()
-        except ModflowError as error:
-            failures.append(str(error))
-    if failures:
-        raise ModflowError("; ".join(failures))
-
-
-def _say(message: str) -> None:
-    if sys.stderr is not None:
-        print(f"modflow: {message}", file=sys.stderr)
-
-
-_interrupt = Interrupt()
+    show("\n".join(f"{name:<14} {value}" for name, value in rows.items()))
 
 
 def main() -> None:
@@ -526,7 +475,7 @@ def main() -> None:
     try:
         status = _run()
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN if _interrupt.came else before)
+        signal.signal(signal.SIGINT, signal.SIG_IGN if interrupt.came else before)
     sys.exit(status)
 
 
@@ -539,7 +488,7 @@ def _run() -> int:
     except ModflowError as error:
         return _refuse(" ".join(str(error).split()))
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted")
+        say("interrupted")
         return Status.INCONCLUSIVE
     except OSError as error:
         return _refuse(f"{error.strerror or error}" + f": {error.filename}" * bool(error.filename))
@@ -556,7 +505,7 @@ def _run() -> int:
 
 
 def _refuse(message: str) -> Status:
-    _say(f"error: {message}")
+    say(f"error: {message}")
     return Status.BAD_REQUEST
 
 

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..errors import ModflowError
-from ..report.files import write_atomically
+from ..files import write_atomically
 from .locate import real
 
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModflowError
-from ..report.files import check_writable, write_atomically
+from ..files import check_writable, write_atomically
 from .blocks import Finished, Picturing, Statement
 from .document import Document
 from .engines import ENGINES, latex_pdf, missing, typst_pdf

@@ -6,10 +6,8 @@ Repository (1998); scikit-learn's `load_digits` has the 1,797 test images of it.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +15,10 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from ..errors import ModflowError
+from ..networks.data import digits
 from ._base import Problem
 
-SOURCE = "Alpaydin & Kaynak 1998, as bundled with scikit-learn"
+SOURCE = digits.SOURCE
 SAMPLES = 256
 
 
@@ -29,28 +28,10 @@ def load(samples: int = SAMPLES) -> tuple[Float[np.ndarray, "n 64"], Float[np.nd
 
     Raises ModflowError where scikit-learn is not installed.
     """
-    rows = _rows(samples if samples >= 1 else None)
+    rows = digits.rows(samples if samples >= 1 else None, find_spec("sklearn"))
     if not 1 <= samples <= len(rows):
         raise ModflowError(f"there are {len(rows)} digits; {samples} were asked for")
     return rows[:samples, :-1] / 16.0, np.eye(10)[rows[:samples, -1].astype(int)]
-
-
-def _rows(count: int | None) -> Float[np.ndarray, "n 65"]:
-    """So many rows of 64 pixels and a label, at least; None stands for all."""
-    # The file is read at once where it is found: to import scikit-learn for it takes ten times as
-    # long.
-    package = find_spec("sklearn")
-    for folder in (package and package.submodule_search_locations) or ():
-        file = Path(folder, "datasets", "data", "digits.csv.gz")
-        with suppress(OSError, ValueError):
-            return np.loadtxt(file, delimiter=",", max_rows=count, ndmin=2)
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise ModflowError(
-            "the digits come with scikit-learn, which is not installed: pip install scikit-learn"
-        ) from None
-    return np.column_stack(load_digits(return_X_y=True))
 
 
 def cross_entropy(scores: Float[Array, "n 10"], onehot: Float[Array, "n 10"]) -> Float[Array, ""]:

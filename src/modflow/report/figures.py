@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ModflowError
+from ..files import check_figure_format, write_atomically
 from ..study import ConvergenceStudy
-from .files import check_figure_format, write_atomically
 from .tables import left_out
 
 if TYPE_CHECKING:

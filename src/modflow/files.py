@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ..errors import ModflowError
+from .errors import ModflowError
 
 FIGURE_FORMATS = ("pdf", "png", "svg")
 

@@ -1,0 +1,272 @@
+"""`modflow train`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import Status, do_all, interrupt, say, show
+from .errors import ModflowError
+
+if TYPE_CHECKING:
+    from .training.experiment import Experiment, Run
+    from .training.grids import GridResult
+
+_SEEDS = 1000
+
+
+def train(
+    data: Annotated[str, typer.Option(help="digits, mnist, cifar-10, cifar-100.")] = "digits",
+    data_dir: Annotated[
+        Path | None, typer.Option(help="The folder of the data files; default: the user's cache.")
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch data files that are not there.")
+    ] = False,
+    images: Annotated[
+        str, typer.Option("--train", help="Training images, drawn by the seed: a number, or all.")
+    ] = "1000",
+    test: Annotated[
+        int | None, typer.Option(help="Test images; default: the test part, or all others.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Average the images down to so many pixels a side.")
+    ] = None,
+    network: Annotated[
+        str,
+        typer.Option(help="mlp, resnet-10, resnet-18, resnet-50, densenet-121, wide-resnet-16-8."),
+    ] = "mlp",
+    width: Annotated[
+        int | None, typer.Option(help="Channels of the first layer; default: as published.")
+    ] = None,
+    depth: Annotated[int, typer.Option(help="Hidden layers of an mlp.")] = 2,
+    activation: Annotated[str, typer.Option(help="relu, gelu, tanh, softplus.")] = "relu",
+    batch_norm: Annotated[bool, typer.Option(help="Batch normalization.")] = True,
+    initialization: Annotated[str, typer.Option(help="torch, he, lecun.")] = "torch",
+    precision: Annotated[str, typer.Option(help="float32, bfloat16, float64.")] = "float32",
+    h: Annotated[str, typer.Option("--h", help="Step sizes: 0.1,0.05 or 2^-2:2^-5.")] = "0.1",
+    beta: Annotated[str, typer.Option(help="Momenta: 0,0.5,0.9.")] = "0",
+    effective: Annotated[
+        str | None, typer.Option(help="h/(1-beta) instead of --h, the same for all momenta.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="How many, from 0 on; or a list such as 0,3.")] = "1",
+    batch: Annotated[str, typer.Option(help="Images a step: a number, or full.")] = "full",
+    steps: Annotated[int | None, typer.Option(help="Default: 200.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Instead of --steps: passes over the training images.")
+    ] = None,
+    decay: Annotated[str, typer.Option(help="constant, linear, cosine, steps.")] = "constant",
+    record_every: Annotated[
+        int | None,
+        typer.Option(help="Steps between measurements; default: 10, or an epoch of batches."),
+    ] = None,
+    sharpness_every: Annotated[
+        int, typer.Option(help="Steps between eigenvalues of the Hessian; 0: none.")
+    ] = 0,
+    eigenvalues: Annotated[int, typer.Option(help="How many of the largest.")] = 1,
+    out: Annotated[
+        Path, typer.Option(help="The folder of the results; what is done there is skipped.")
+    ] = Path("runs"),
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes of this machine; default: what is fastest.")
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option(help="Runs in one program; default: as memory allows.")
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Train on a Dask cluster: the scheduler's address.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, gpu or tpu; default: JAX's.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a .pdf, .png or .svg figure.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")
+    ] = False,
+) -> None:
+    """Train a network over step sizes, momenta and seeds, and record what the theory asks.
+
+    Exit status 1 where a run diverged. Ended early, by Ctrl-C or otherwise, the same command goes
+    on from the last checkpoints.
+    """
+    if plot is not None:
+        from .files import check_figure_format, check_writable
+
+        check_figure_format(plot)
+        check_writable(plot)
+    if steps is not None and epochs is not None:
+        raise ModflowError("--steps and --epochs exclude each other")
+    if jobs is not None and jobs < 1:
+        raise ModflowError(f"at least one process is needed; got --jobs {jobs}")
+    if dask is not None and jobs is not None:
+        raise ModflowError("--dask and --jobs exclude each other")
+    check_installed()
+    from .training.experiment import Experiment
+    from .training.lengths import steps_and_records
+
+    sample = None if images == "all" else _whole(images, "--train", "a number of images, or all")
+    chosen: dict[str, Any] = {
+        "data": data,
+        "train": sample,
+        "test": test,
+        "size": size,
+        "architecture": network,
+        "width": width,
+        "depth": depth,
+        "activation": activation,
+        "batch_norm": batch_norm,
+        "initialization": initialization,
+        "precision": precision,
+        "batch": None
+        if batch == "full"
+        else _whole(batch, "--batch", "a number of images, or full"),
+        "decay": decay,
+        "sharpness_every": sharpness_every,
+        "eigenvalues": eigenvalues,
+    }
+    # What is wrong with the request is said before data are looked for.
+    Experiment(**{**chosen, "record_every": record_every or 1, "sharpness_every": 0})
+    runs = _grid(h, beta, effective, seeds)
+    interrupt.listen()
+    lengths = steps_and_records(
+        Experiment(**{**chosen, "sharpness_every": 0}),
+        data_dir,
+        download,
+        steps,
+        epochs,
+        record_every,
+    )
+    experiment = Experiment(**chosen, steps=lengths[0], record_every=lengths[1])
+    result = train_here(
+        experiment,
+        runs,
+        out,
+        data_dir=data_dir,
+        download=download,
+        device=device,
+        jobs=jobs,
+        at_once=at_once,
+        dask=dask,
+    )
+    raise typer.Exit(_report(result, out, plot, as_json))
+
+
+def check_installed() -> None:
+    """Raise ModflowError unless the libraries for networks are there."""
+    from importlib.util import find_spec
+
+    missing = [
+        name for name in ("flax", "optax", "orbax.checkpoint") if not _is_there(name, find_spec)
+    ]
+    if missing:
+        raise ModflowError(f"training needs {', '.join(missing)}: pip install 'modflow[networks]'")
+
+
+def _is_there(name: str, find: Callable[[str], Any]) -> bool:
+    try:
+        return find(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def train_here(
+    experiment: Experiment,
+    runs: tuple[Run, ...],
+    out: Path,
+    *,
+    data_dir: Path | None = None,
+    download: bool = False,
+    device: str | None = None,
+    jobs: int | None = None,
+    at_once: int | None = None,
+    dask: str | None = None,
+) -> GridResult:
+    """Train a grid with progress on stderr; after Ctrl-C, what is done by then."""
+    from .processors import default_jobs
+    from .report.progress import LateProgress
+    from .training.devices import Place
+    from .training.executors import dask_cluster, processes
+    from .training.grids import Source, load_grid, train_grid
+
+    place = Place.of(device)
+    if jobs is None:
+        # Where runs are not in one program, they gain from a processor each.
+        jobs = 1 if place.vectorizes(experiment.architecture) else min(default_jobs(), len(runs))
+    elsewhere: Any = nullcontext()
+    if dask is not None:
+        elsewhere = dask_cluster(dask)
+    elif jobs > 1:
+        elsewhere = processes(jobs)
+    try:
+        with LateProgress("compiling", steady=True) as progress, elsewhere as executor:
+            return train_grid(
+                experiment,
+                runs,
+                out,
+                source=Source(data_dir, download),
+                platform=device,
+                at_once=at_once,
+                executor=executor,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        return load_grid(out, runs)
+
+
+def _report(result: GridResult, out: Path, plot: Path | None, as_json: bool) -> int:
+    from .report.training import curves_figure, grid_json, grid_view
+
+    jobs: list[Callable[[], None]] = [
+        lambda: show(
+            json.dumps(grid_json(result), indent=2, allow_nan=False)
+            if as_json
+            else grid_view(result)
+        )
+    ]
+    if plot is not None and result.histories:
+        from .report.figures import save
+
+        jobs.append(lambda: save(curves_figure(result), plot))
+    if not result.complete:
+        done = f"{len(result.histories)} of {len(result.runs)} runs are done"
+        jobs.append(
+            lambda: say(f"interrupted: {done}; the same command goes on from there ({out})")
+        )
+    do_all(jobs)
+    if result.diverged:
+        return Status.FAILS
+    return Status.HOLDS if result.complete else Status.INCONCLUSIVE
+
+
+def _grid(h: str, beta: str, effective: str | None, seeds: str) -> tuple[Run, ...]:
+    from .grid import parse_grid, parse_number
+    from .training.experiment import Run, grid_of
+
+    betas = [parse_number(part, "--beta") for part in beta.split(",")]
+    numbers = _seeds(seeds)
+    if effective is None:
+        return grid_of(parse_grid(h), map(float, betas), numbers)
+    rate = parse_number(effective, "--effective")
+    # Exactly, so that 0.1 (1 - 0.3) is 0.07 and not the float beside it.
+    return tuple(
+        dict.fromkeys(Run(float(rate * (1 - b)), float(b), s) for b in betas for s in numbers)
+    )
+
+
+def _seeds(text: str) -> list[int]:
+    if "," in text:
+        return [_whole(part, "--seeds", "seeds such as 0,3") for part in text.split(",")]
+    count = _whole(text, "--seeds", "how many seeds, or a list such as 0,3")
+    if not 1 <= count <= _SEEDS:
+        raise ModflowError(f"--seeds is how many, from 1 to {_SEEDS}; got {count}")
+    return list(range(count))
+
+
+def _whole(text: str, name: str, what: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ModflowError(f"{name} {text!r} is not {what}") from None

@@ -1,0 +1,1 @@
+"""Networks on real images: architectures, data and training."""

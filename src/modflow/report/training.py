@@ -1,0 +1,203 @@
+"""Trainings as tables and curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from ..training.grids import GridResult
+from ..training.history import History
+from ..training.store import LAST, summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8a8f98")
+"""Okabe and Ito's, which colour-blind readers can tell apart."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The runs of one step size and momentum, a seed each."""
+
+    h: float
+    beta: float
+    histories: tuple[History, ...]
+
+    @property
+    def label(self) -> str:
+        """For a legend."""
+        return f"$h={self.h:g}$, $\\beta={self.beta:g}$"
+
+    @property
+    def done(self) -> list[History]:
+        """The runs that went to the end."""
+        return [each for each in self.histories if each.diverged is None and each.rows]
+
+    def values(self, column: str, last: int = 1) -> list[float]:
+        """A column in the last rows of all runs that went to the end."""
+        return [value for each in self.done for value in each.last(last, column)]
+
+    def curves(
+        self, column: str
+    ) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, "seeds rows"]]:
+        """Steps, and a column at these, a row a seed; of the runs that went to the end."""
+        rows = [[row for row in each.rows if column in row] for each in self.done]
+        if not rows or not rows[0]:
+            return np.empty(0), np.empty((0, 0))
+        steps = np.array([row["step"] for row in rows[0]])
+        return steps, np.array([[row[column] for row in run] for run in rows])
+
+
+def settings_of(result: GridResult) -> list[Setting]:
+    """The runs by step size and momentum, in their order."""
+    found: dict[tuple[float, float], list[History]] = {}
+    for history in result.histories:
+        found.setdefault((history.run.h, history.run.beta), []).append(history)
+    return [Setting(*key, tuple(value)) for key, value in found.items()]
+
+
+def spread(values: Sequence[float], percent: bool = False) -> str:
+    """Mean ± standard deviation (of the sample); the mean alone of a single value."""
+    if not values:
+        return "—"
+    scale, digits = (100, 1) if percent else (1, 4)
+    mean = scale * float(np.mean(values))
+    if len(values) == 1:
+        return f"{mean:.{digits}f}"
+    return f"{mean:.{digits}f} ± {scale * float(np.std(values, ddof=1)):.{digits}f}"
+
+
+def grid_view(result: GridResult) -> RenderableType:
+    """One line for each step size and momentum: mean ± standard deviation over seeds."""
+    several = any(len(each.histories) > 1 for each in settings_of(result))
+    sharp = any("sharpness" in row for each in result.histories for row in each.rows)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    names = ["h", "beta", "h/(1-beta)", *["seeds"] * several, "train loss", "train %", "test %"]
+    names += ["best test %", "regularizer/loss", *["sharpness", "2(1+beta)/h"] * sharp]
+    for name in names + ["diverged at"] * bool(result.diverged):
+        table.add_column(name, justify="right")
+    for each in settings_of(result):
+        rate = each.h / (1 - each.beta)
+        cells = [f"{each.h:g}", f"{each.beta:g}", f"{rate:.3g}"]
+        cells += [str(len(each.histories))] * several
+        cells += [
+            spread(each.values("train_loss")),
+            spread(each.values("train_accuracy"), percent=True),
+            spread(each.values("test_accuracy", LAST), percent=True),
+            spread([history.best() for history in each.done], percent=True),
+            _ratio(each),
+        ]
+        if sharp:
+            found = [_latest(history, "sharpness") for history in each.done]
+            cells += [
+                f"{np.mean(found):.3g}" if found else "—",
+                f"{2 * (1 + each.beta) / each.h:.3g}",
+            ]
+        lost = [str(history.diverged) for history in each.histories if history.diverged is not None]
+        table.add_row(*cells, *[", ".join(lost) or "—"] * bool(result.diverged))
+    return Group(_title(result), table, f"test %: of the last {LAST} records")
+
+
+def _title(result: GridResult) -> str:
+    of = result.experiment
+    batch = "full batch" if of.batch is None else f"batches of {of.batch}"
+    train = "all" if of.train is None else str(of.train)
+    return f"{of.architecture} on {train} images of {of.data}, {batch}, {of.steps} steps"
+
+
+def _ratio(each: Setting) -> str:
+    """The regularizer over E/(1-β), on average over a run's rows."""
+    ratios = [
+        row["regularizer"] * (1 - each.beta) / row["train_loss"]
+        for history in each.done
+        for row in history.rows
+        if row["train_loss"] > 0
+    ]
+    return f"{np.mean(ratios):.2g}" if ratios else "—"
+
+
+def _latest(history: History, column: str) -> float:
+    return next((row[column] for row in reversed(history.rows) if column in row), math.nan)
+
+
+def grid_json(result: GridResult) -> dict[str, Any]:
+    """For `--json`: the experiment, and one summary a run; what has no value is None."""
+
+    def number(value: Any) -> Any:
+        return (
+            None
+            if value == "" or (isinstance(value, float) and not math.isfinite(value))
+            else value
+        )
+
+    return {
+        "experiment": result.experiment.to_dict(),
+        "complete": result.complete,
+        "runs": [
+            {name: number(value) for name, value in summary(history).items()}
+            for history in result.histories
+        ],
+    }
+
+
+_PANELS = (
+    ("train_loss", "training loss $E$", "log"),
+    ("test_accuracy", "test accuracy", "linear"),
+    ("regularizer", r"$\frac{h(1+\beta)}{4(1-\beta)^2}\,\|\nabla E\|^2$", "log"),
+    ("sharpness", r"sharpness $\lambda_{\max}(\nabla^2 E)$", "log"),
+)
+
+
+def curves_figure(result: GridResult) -> Figure:
+    """What was recorded along the steps: means over seeds, with the range that they cover."""
+    from matplotlib.figure import Figure
+
+    settings = [each for each in settings_of(result) if each.done]
+    panels = [each for each in _PANELS if any(len(s.curves(each[0])[0]) for s in settings)]
+    columns = 2 if len(panels) > 1 else 1
+    lines = -(-max(1, len(panels)) // columns)
+    figure = Figure(figsize=(4.2 * columns, 2.9 * lines + 0.6), layout="constrained")
+    for i, (column, label, scale) in enumerate(panels):
+        axes = figure.add_subplot(lines, columns, i + 1)
+        for j, each in enumerate(settings):
+            _curve(axes, each, column, _COLOURS[j % len(_COLOURS)])
+        axes.set(xlabel="step $k$", ylabel=label, yscale=scale)
+        axes.grid(which="major", color="#e8eaed", lw=0.6)
+        axes.set_axisbelow(True)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    if panels:
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=min(4, len(labels)),
+            frameon=False,
+            fontsize=8,
+        )
+    return figure
+
+
+def _curve(axes: Axes, each: Setting, column: str, colour: str) -> None:
+    steps, values = each.curves(column)
+    if not len(steps):
+        return
+    axes.plot(steps, values.mean(axis=0), color=colour, lw=1.4, label=each.label)
+    if len(values) > 1:
+        low, high = values.min(axis=0), values.max(axis=0)
+        axes.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
+    if column == "sharpness":
+        _, threshold = each.curves("threshold")
+        there, _ = each.curves("step")
+        axes.plot(there, threshold.mean(axis=0), "--", color=colour, lw=0.9)

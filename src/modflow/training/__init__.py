@@ -1,0 +1,1 @@
+"""Training networks: iterates, what is measured of them, checkpoints, grids."""

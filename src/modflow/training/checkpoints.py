@@ -1,0 +1,86 @@
+"""Checkpoints of trainings, by orbax: written beside the last one, and then renamed."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+from jaxtyping import Array, PyTree
+
+from ..errors import ModflowError
+
+
+class Checkpoints:
+    """The last checkpoint of one training, in a folder of its own.
+
+    A process may be killed at any moment: what is found afterwards is the last checkpoint that
+    was finished.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        # Its log says of each checkpoint what the progress says already.
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        import orbax.checkpoint as ocp
+
+        self._folder, self._ocp = folder.resolve(), ocp
+        options = ocp.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False)
+        try:
+            self._manager = ocp.CheckpointManager(self._folder, options=options)
+        except OSError as error:
+            raise ModflowError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+    def save(self, step: int, state: PyTree[Array], notes: dict[str, Any]) -> None:
+        """Keep arrays, and notes that JSON can hold; the one before goes afterwards.
+
+        Raises ModflowError where it cannot be written; the one before is kept.
+        """
+        if step == self._manager.latest_step():
+            return  # the same arrays, from before this process
+        args = self._ocp.args
+        arrays = {f"{i:05d}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}
+        both = args.Composite(state=args.StandardSave(arrays), notes=args.JsonSave(notes))
+        try:
+            self._manager.save(step, args=both, force=True)
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModflowError(
+                f"cannot write a checkpoint to {self._folder}: {reason}; the last one is kept, "
+                "and the same command goes on from it"
+            ) from error
+
+    def load(self, like: PyTree[Array]) -> tuple[int, PyTree[Array], dict[str, Any]] | None:
+        """The step, the arrays in the form of `like`, and the notes; None where there is none.
+
+        Raises ModflowError where it holds something else, or cannot be read.
+        """
+        step = self._manager.latest_step()
+        if step is None:
+            return None
+        leaves, form = jax.tree.flatten(like)
+        arrays = {
+            f"{i:05d}": jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
+            for i, leaf in enumerate(leaves)
+        }
+        args = self._ocp.args
+        both = args.Composite(state=args.StandardRestore(arrays), notes=args.JsonRestore())
+        try:
+            found = self._manager.restore(step, args=both)
+        except Exception as error:  # whatever the formats below it raise for a damaged file
+            raise ModflowError(
+                f"the checkpoint in {self._folder} cannot be read, or is of another training; "
+                "remove that folder to begin again"
+            ) from error
+        kept = [found.state[name] for name in sorted(found.state)]
+        return step, jax.tree.unflatten(form, kept), found.notes
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._manager.close()
+
+    def remove(self) -> None:
+        """Take the folder away: the training has ended."""
+        self.close()
+        shutil.rmtree(self._folder, ignore_errors=True)

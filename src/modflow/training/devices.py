@@ -1,0 +1,83 @@
+"""Where and how a network is trained: the one place that knows what a device is good at.
+
+What it decides was measured, and `benchmarks/` measures it again (`convolutions.py`,
+`grids.py`). On GPUs and TPUs a chunk of steps is one program and so is a grid of runs. On CPUs
+XLA's convolutions are slow in loops and under `vmap`; as sums of matrix products they keep their
+speed in loops, though several networks with convolutions in one program still take longer than
+one after another, while small networks without convolutions gain a factor.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from ..errors import ModflowError
+
+PLATFORMS = ("cpu", "gpu", "tpu")
+_SHARE = 0.8
+"""Of the memory that is free."""
+_MOST = 256
+"""Runs in one program: beyond it nothing is gained, and compiling takes ever longer."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The devices of one kind that a training uses."""
+
+    devices: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, platform: str | None = None) -> Place:
+        """All local devices of a platform; of JAX's default one where none is named.
+
+        Raises ModflowError where there are none.
+        """
+        try:
+            return cls(tuple(jax.local_devices(backend=platform)))
+        except RuntimeError:
+            there = ", ".join(sorted({device.platform for device in jax.local_devices()}))
+            hints = {"gpu": "pip install modflow[cuda13]", "tpu": "pip install modflow[tpu]"}
+            hint = f"; {hints[platform]} on a machine that has one" if platform in hints else ""
+            raise ModflowError(f"there is no {platform} here, only: {there}{hint}") from None
+
+    @property
+    def platform(self) -> str:
+        """cpu, gpu or tpu."""
+        return str(self.devices[0].platform)
+
+    @property
+    def kind(self) -> str:
+        """The device's name."""
+        return f"{self.devices[0].device_kind} ({len(self.devices)})"
+
+    @property
+    def convolutions(self) -> str:
+        """How a network convolves here; see `modflow.networks.convolution`."""
+        return "products" if self.platform == "cpu" else "native"
+
+    def vectorizes(self, architecture: str) -> bool:
+        """Whether several runs of such a network are faster in one program than one by one."""
+        return self.platform != "cpu" or architecture == "mlp"
+
+    def free_memory(self) -> int | None:
+        """Bytes that one device has left; None where it does not say."""
+        if self.platform == "cpu":
+            try:
+                return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+            except (AttributeError, ValueError, OSError):  # not on every system
+                return None
+        stats = self.devices[0].memory_stats() or {}
+        if "bytes_limit" not in stats:
+            return None
+        return int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0))
+
+    def how_many(self, bytes_each: int) -> int:
+        """How many runs that need so much memory fit in one program."""
+        free = self.free_memory()
+        if free is None:
+            return 1
+        return max(1, min(_MOST, int(_SHARE * free * len(self.devices) // max(1, bytes_each))))

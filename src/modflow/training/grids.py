@@ -1,0 +1,283 @@
+"""A grid of runs on any executor: this process, others of this machine, or a cluster's."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import ModflowError
+from .devices import Place
+from .experiment import Experiment, Run
+from .group import CHECKPOINT_SECONDS, Group
+from .history import History
+from .prepared import Prepared
+from .store import Store
+
+_LOOK_SECONDS = 1.0
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass
+class GridResult:
+    """The runs of a grid, in the order asked for; those that are there, where it was stopped."""
+
+    experiment: Experiment
+    runs: tuple[Run, ...]
+    histories: list[History] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all runs are there."""
+        return len(self.histories) == len(self.runs)
+
+    @property
+    def diverged(self) -> list[History]:
+        """The runs whose loss became infinite."""
+        return [history for history in self.histories if history.diverged is not None]
+
+    def of(self, run: Run) -> History:
+        """The history of one run; KeyError where it is not there."""
+        for history in self.histories:
+            if history.run == run:
+                return history
+        raise KeyError(run.name)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the images come from."""
+
+    data_dir: Path | None = None
+    download: bool = False
+
+
+def train_grid(
+    experiment: Experiment,
+    runs: Sequence[Run],
+    out: Path,
+    *,
+    source: Source | None = None,
+    platform: str | None = None,
+    at_once: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> GridResult:
+    """Train all runs and keep what comes out in the folder `out`; what is done there is skipped.
+
+    With an `executor` the groups of runs are its tasks: any of `concurrent.futures`, or a Dask
+    cluster's (`Client.get_executor()`). Checkpoints are written by whoever trains, to the same
+    folder where it is shared; results by this process, once. `at_once` is how many runs make one
+    program, where the device is of use for more than one; by default as many as memory holds.
+
+    A KeyboardInterrupt ends it early; `results` has what is done by then, and the same call goes
+    on from there.
+
+    Raises ModflowError where the folder holds something else, where data are missing, where
+    memory does not suffice, and where something cannot be written.
+    """
+    source = source or Source()
+    prepared = Prepared.load(experiment, source.data_dir, source.download)
+    place = Place.of(platform)
+    origin = {
+        "modflow": __version__,
+        "python": sys.version.split()[0],
+        **_versions(),
+        "device": place.kind,
+        "platform": place.platform,
+        "data_source": prepared.source,
+        "data_sha256": prepared.digest,
+    }
+    store = Store(out, experiment, origin)
+    size = group_size(experiment, prepared, place, at_once)
+    task = Task(experiment, source, platform, checkpoint_seconds)
+    try:
+        with store.locked():
+            groups = store.plan(runs, size)
+            if executor is None:
+                _here(task, groups, prepared, place, store, progress)
+            else:
+                _elsewhere(task, groups, store, executor, progress)
+    finally:
+        found = results(store, runs)
+    return found
+
+
+def load_grid(out: Path, runs: Sequence[Run] | None = None) -> GridResult:
+    """What a folder holds: of these runs, or of all.
+
+    Raises ModflowError where it holds no training, or a damaged one.
+    """
+    store = Store.open(out)
+    return results(store, store.known() if runs is None else runs)
+
+
+def results(store: Store, runs: Sequence[Run]) -> GridResult:
+    """What there is of these runs; runs.csv is brought up to date."""
+    histories = store.load(runs)
+    store.summarize(histories)
+    return GridResult(store.experiment, tuple(runs), histories)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker is sent, beside the runs."""
+
+    experiment: Experiment
+    source: Source
+    platform: str | None
+    checkpoint_seconds: float
+
+    def train(
+        self,
+        runs: tuple[Run, ...],
+        folder: Path,
+        prepared: Prepared | None = None,
+        place: Place | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> tuple[list[History], dict[str, Any]]:
+        """The histories of a group, and notes on how they were made."""
+        prepared = prepared or Prepared.load(
+            self.experiment, self.source.data_dir, self.source.download
+        )
+        place = place or Place.of(self.platform)
+        group = Group(
+            self.experiment,
+            runs,
+            prepared,
+            place,
+            vectorized=place.vectorizes(self.experiment.architecture),
+            folder=folder,
+            checkpoint_seconds=self.checkpoint_seconds,
+        )
+        began = time.perf_counter()
+        told = progress or Share(folder).write
+        histories = group.train(told)
+        seconds = time.perf_counter() - began
+        return histories, {"seconds": seconds, "device": place.kind, "runs_at_once": len(runs)}
+
+
+def group_size(
+    experiment: Experiment, prepared: Prepared, place: Place, at_once: int | None
+) -> int:
+    """How many runs make one program. Raises ModflowError for less than one."""
+    if at_once is not None and at_once < 1:
+        raise ModflowError(f"at least one run makes a program; got --at-once {at_once}")
+    if not place.vectorizes(experiment.architecture):
+        return 1
+    if at_once is not None:
+        return at_once
+    return place.how_many(prepared.bytes_of_a_run())
+
+
+def _here(
+    task: Task,
+    groups: Sequence[tuple[Run, ...]],
+    prepared: Prepared,
+    place: Place,
+    store: Store,
+    progress: Progress | None,
+) -> None:
+    for i, group in enumerate(groups):
+
+        def share(of_group: float, i: int = i, group: tuple[Run, ...] = group) -> None:
+            if progress is not None:
+                progress(_label(group, i, groups), (i + of_group) / len(groups))
+
+        found = task.train(group, store.checkpoints(group), prepared, place, share)
+        _keep(store, group, *found)
+
+
+def _elsewhere(
+    task: Task,
+    groups: Sequence[tuple[Run, ...]],
+    store: Store,
+    executor: Executor,
+    progress: Progress | None,
+) -> None:
+    known: dict[Future[Any], tuple[Run, ...]] = {}
+    failures: list[ModflowError] = []
+    left: set[Future[Any]] = set()
+    try:
+        for group in groups:
+            folder = store.checkpoints(group).resolve()
+            known[executor.submit(task.train, group, folder)] = group
+        left = set(known)
+        while left:
+            ready, left = wait(left, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            for future in ready:
+                try:
+                    _keep(store, known[future], *future.result())
+                except ModflowError as error:
+                    # The other runs are of use without this one.
+                    failures.append(error)
+            if progress is not None:
+                shares = [Share(store.checkpoints(known[future])).read() for future in left]
+                done = len(groups) - len(left)
+                share = (done + sum(shares)) / max(1, len(groups))
+                progress(f"training, {done} of {len(groups)} done", share)
+    except BrokenExecutor as error:
+        raise ModflowError(
+            "a process that trained ended by itself, perhaps for want of memory; --jobs 1 needs "
+            "the least, and the same command goes on from the last checkpoints"
+        ) from error
+    finally:
+        for future in left:
+            future.cancel()
+    if failures:
+        raise failures[0]
+
+
+class Share:
+    """How much of a group's training is done, told to other processes in a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path, self._last = folder.with_name(folder.name + ".share"), -math.inf
+
+    def write(self, share: float) -> None:
+        """Once a second at most."""
+        now = time.monotonic()
+        if now - self._last > _LOOK_SECONDS:
+            self._last = now
+            # Without a place for it, the work goes on all the same.
+            with suppress(OSError):
+                self._path.write_text(f"{share:.4f}")
+
+    def read(self) -> float:
+        """0 where nothing is told yet."""
+        try:
+            return float(self._path.read_text())
+        except (OSError, ValueError):
+            return 0.0
+
+
+def _keep(
+    store: Store, group: tuple[Run, ...], histories: list[History], notes: dict[str, Any]
+) -> None:
+    for history in histories:
+        store.keep(history, notes)
+    store.forget(group)
+
+
+def _label(group: tuple[Run, ...], i: int, groups: Sequence[tuple[Run, ...]]) -> str:
+    several = f" and {len(group) - 1} more" if len(group) > 1 else ""
+    return f"training {group[0].name}{several} ({i + 1} of {len(groups)})"
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("jax", "jaxlib", "flax", "optax", "numpy"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

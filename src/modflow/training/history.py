@@ -1,0 +1,88 @@
+"""What is known of a run when it has ended."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .experiment import Run
+
+Row = dict[str, float]
+
+COLUMNS = {
+    "step": "k, the number of steps that lie behind",
+    "epoch": "passes over the training images",
+    "rate": "the step size h of step k",
+    "train_loss": "E(x^k), the mean over fixed batches where a batch is not all images",
+    "train_accuracy": "the share of training images whose class has the highest score",
+    "test_loss": "the mean cross-entropy of the test images",
+    "test_accuracy": "the share of test images whose class has the highest score",
+    "batch_loss": "the mean of the losses that the steps since the last row saw",
+    "gradient_squared": "‖∇E‖²",
+    "drift": "(1-β^(k+1))/(1-β) ‖∇E‖, the speed of the flow of order 1",
+    "velocity": "‖x^k - x^(k-1)‖/h, the speed of the iterates",
+    "regularizer": "h(1+β)/(4(1-β)²) ‖∇E‖², the implicit regularizer beside E/(1-β)",
+    "threshold": "2(1+β)/h",
+    "sharpness": "the largest eigenvalue of the Hessian of E; sharpness_2, ... the next ones",
+    "flow_distance": "‖x^k - x̃(t_k)‖ to the modified flow",
+    "flow_length": "‖x^k - x^0‖, for comparison",
+}
+"""The columns of a run's table, and what they mean. Not all of them are there in each run."""
+
+
+@dataclass
+class History:
+    """The recorded rows of a run, step 0 first."""
+
+    run: Run
+    rows: list[Row] = field(default_factory=list)
+    diverged: int | None = None
+    """The first step at which the loss is not finite."""
+
+    @property
+    def final(self) -> Row:
+        """The last row."""
+        return self.rows[-1]
+
+    def best(self, column: str = "test_accuracy") -> float:
+        """The largest value of a column."""
+        return max((row[column] for row in self.rows if column in row), default=math.nan)
+
+    def last(self, count: int, column: str = "test_accuracy") -> list[float]:
+        """The values in the last `count` rows."""
+        return [row[column] for row in self.rows[-count:] if column in row]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; rows keep every bit."""
+        return {
+            "h": self.run.h,
+            "beta": self.run.beta,
+            "seed": self.run.seed,
+            "diverged": self.diverged,
+            "rows": self.rows,
+        }
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> History:
+        """The inverse of `to_dict`."""
+        run = Run(given["h"], given["beta"], given["seed"])
+        return cls(run, given["rows"], given["diverged"])
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as CSV, in the order of COLUMNS and then of their first appearance.
+
+    Floats are written so that they are read back bit by bit.
+    """
+    seen = dict.fromkeys(name for row in rows for name in row)
+    names = [name for name in COLUMNS if name in seen]
+    names += [name for name in seen if name not in COLUMNS]
+    file = io.StringIO()
+    writer = csv.DictWriter(file, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()

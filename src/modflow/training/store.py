@@ -1,0 +1,215 @@
+"""The folder of a grid of runs: what was asked, and what was found.
+
+config.json     everything that decides the numbers, and where they came from
+runs/NAME.json  one finished run, every bit of it
+runs/NAME.csv   the same as a table
+runs.csv        one line a run
+checkpoints/    of what is under way
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModflowError
+from ..files import write_atomically
+from .experiment import Experiment, Run
+from .history import History, table
+
+try:
+    import fcntl
+except ImportError:  # not on every system
+    fcntl = None  # type: ignore[assignment]
+
+LAST = 5
+"""Rows over which the paper's Table 1 takes means and standard deviations, one an epoch."""
+
+
+class Store:
+    """The results of one experiment in a folder, which is made where it is missing.
+
+    Raises ModflowError where the folder holds another experiment, with what differs, and where it
+    cannot be written.
+    """
+
+    def __init__(self, folder: Path, experiment: Experiment, origin: dict[str, Any]) -> None:
+        self.folder, self.experiment = folder, experiment
+        self._config = folder / "config.json"
+        try:
+            (folder / "runs").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ModflowError(f"cannot make {folder}: {error.strerror or error}") from error
+        if not os.access(folder, os.W_OK):
+            raise ModflowError(f"cannot write to {folder}: permission denied")
+        self._check(origin)
+        self._origin = origin
+        self._groups: list[list[str]] = self._read_config().get("groups", [])
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """The results that a folder holds. Raises ModflowError where there are none."""
+        path = folder / "config.json"
+        if not path.is_file():
+            raise ModflowError(f"{folder} holds no training: there is no {path.name} in it")
+        found = _read(path)
+        own = {"experiment", "groups"}
+        origin = {name: value for name, value in found.items() if name not in own}
+        return cls(folder, _experiment(found, path), origin)
+
+    def known(self) -> list[Run]:
+        """All runs that were ever asked for here."""
+        return [parse_run(name) for group in self._groups for name in group]
+
+    def _read_config(self) -> dict[str, Any]:
+        return _read(self._config) if self._config.exists() else {}
+
+    def _check(self, origin: dict[str, Any]) -> None:
+        found = self._read_config()
+        if not found:
+            return
+        other = _experiment(found, self._config)
+        different = self.experiment.differences(other)
+        if different:
+            raise ModflowError(
+                f"{self.folder} holds runs with {'; '.join(different)}: give another --out, or the "
+                "same settings"
+            )
+        if found.get("data_sha256") != origin["data_sha256"]:
+            raise ModflowError(
+                f"{self.folder} holds runs on other images than those of --data-dir: give another "
+                "--out"
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep the folder for this process. Raises ModflowError where another one has it."""
+        with (self.folder / ".lock").open("w") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    raise ModflowError(
+                        f"another process trains into {self.folder}: wait for it, or give another "
+                        "--out"
+                    ) from None
+            yield
+
+    def plan(self, runs: Sequence[Run], size: int) -> list[tuple[Run, ...]]:
+        """The runs that are left to do, in groups that are trained together.
+
+        Groups once begun stay as they are, so that a grid that was interrupted ends with the same
+        numbers as one that was not.
+        """
+        by_name = {run.name: run for run in runs}
+        known = {name for group in self._groups for name in group}
+        new = [run.name for run in runs if run.name not in known]
+        self._groups += [new[i : i + size] for i in range(0, len(new), size)]
+        self._save_config()
+        # A group that was begun for a larger grid is finished as a whole.
+        left = []
+        for group in self._groups:
+            asked = [name for name in group if name in by_name]
+            if asked and not all(self.is_done(name) for name in group):
+                left.append(tuple(by_name.get(name) or parse_run(name) for name in group))
+        return left
+
+    def _save_config(self) -> None:
+        config = {**self._origin, "experiment": self.experiment.to_dict(), "groups": self._groups}
+        write_atomically(self._config, (json.dumps(config, indent=2) + "\n").encode())
+
+    def is_done(self, name: str) -> bool:
+        """Whether a run of this name has ended."""
+        return self._file(name, "json").exists()
+
+    def checkpoints(self, group: Sequence[Run]) -> Path:
+        """Where a group keeps its own."""
+        return self.folder / "checkpoints" / group[0].name
+
+    def forget(self, group: Sequence[Run]) -> None:
+        """Take the checkpoints of a group away, which has ended."""
+        folder = self.checkpoints(group)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.with_name(folder.name + ".share").unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.parent.rmdir()
+
+    def keep(self, history: History, notes: dict[str, Any]) -> None:
+        """Write down a finished run."""
+        found = json.dumps({**history.to_dict(), **notes}) + "\n"
+        write_atomically(self._file(history.run.name, "csv"), table(history.rows).encode())
+        # Last, as it says that the run is done.
+        write_atomically(self._file(history.run.name, "json"), found.encode())
+
+    def load(self, runs: Iterable[Run]) -> list[History]:
+        """Those of the runs that are done. Raises ModflowError for a file that is damaged."""
+        found = []
+        for run in runs:
+            path = self._file(run.name, "json")
+            if path.exists():
+                try:
+                    found.append(History.from_dict(_read(path)))
+                except (KeyError, TypeError) as error:
+                    raise ModflowError(f"{path} is no result of a training; remove it") from error
+        return found
+
+    def summarize(self, histories: Sequence[History]) -> None:
+        """Write runs.csv."""
+        content = table([summary(history) for history in histories])
+        write_atomically(self.folder / "runs.csv", content.encode())
+
+    def _file(self, name: str, ending: str) -> Path:
+        return self.folder / "runs" / f"{name}.{ending}"
+
+
+def summary(history: History) -> dict[str, Any]:
+    """One line about a run."""
+    run, last = history.run, history.last(LAST)
+    final = history.final if history.rows else {}
+    mean = sum(last) / len(last) if last else math.nan
+    return {
+        "h": run.h,
+        "beta": run.beta,
+        "seed": run.seed,
+        "diverged": "" if history.diverged is None else history.diverged,
+        "steps": final.get("step", 0),
+        "final_train_loss": final.get("train_loss", math.nan),
+        "final_train_accuracy": final.get("train_accuracy", math.nan),
+        "final_test_accuracy": final.get("test_accuracy", math.nan),
+        "best_test_accuracy": history.best(),
+        f"mean_test_accuracy_of_last_{LAST}": mean,
+    }
+
+
+def parse_run(name: str) -> Run:
+    """The run of that name; ModflowError where it is none."""
+    try:
+        values = dict(part.split("=") for part in name.split(","))
+        return Run(float(values["h"]), float(values["beta"]), int(values["seed"]))
+    except (ValueError, KeyError) as error:
+        raise ModflowError(f"{name!r} is no name of a run") from error
+
+
+def _experiment(config: dict[str, Any], path: Path) -> Experiment:
+    try:
+        return Experiment.from_dict(config["experiment"])
+    except (KeyError, TypeError, ModflowError) as error:
+        raise ModflowError(f"{path} is no configuration of a training: {error}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ModflowError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ModflowError(f"{path} is damaged: {error}; remove it to run that again") from error
+    if not isinstance(found, dict):
+        raise ModflowError(f"{path} is damaged: remove it to run that again")
+    return found

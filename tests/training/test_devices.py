@@ -1,0 +1,125 @@
+"""Several devices: the numbers of one, to rounding."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from modflow import ModflowError
+from modflow.training.devices import Place
+from modflow.training.experiment import Experiment
+from modflow.training.grids import group_size
+from modflow.training.prepared import Prepared
+
+SCRIPT = """
+import json, sys
+import jax
+from modflow.training.devices import Place
+from modflow.training.experiment import Experiment, grid_of
+from modflow.training.group import Group
+from modflow.training.prepared import Prepared
+
+assert len(jax.devices()) == 8
+found = {}
+for name, settings, runs in (
+    ("full batch", {"batch": None}, grid_of([0.1], [0.9], [0])),
+    ("mini-batches", {"batch": 24}, grid_of([0.1], [0.9], [0])),
+    ("uneven", {"train": 90, "batch": 30}, grid_of([0.1], [0.9], [0])),
+    ("together", {"batch": 24}, grid_of([0.1, 0.2], [0.0, 0.5, 0.9], [0, 1])),
+):
+    experiment = Experiment(**{"train": 96, "test": 50, "width": 8, "steps": 20,
+        "record_every": 5, "sharpness_every": 20, "precision": "float64", **settings})
+    prepared = Prepared.load(experiment, None, False)
+    for count in (1, 8):
+        place = Place(tuple(jax.devices()[:count]))
+        group = Group(experiment, runs, prepared, place, vectorized=len(runs) > 1)
+        shards = set()
+        original = group._program.advance
+        def seen(state, *rest, shards=shards, original=original):
+            leaf = jax.tree.leaves(state)[0]
+            shards.add((len(leaf.sharding.device_set), len(rest[2].train.sharding.device_set),
+                        rest[2].train.sharding.is_fully_replicated))
+            return original(state, *rest)
+        group._program = group._program.__class__(**{**vars(group._program), "advance": seen})
+        histories = group.train()
+        found[f"{name} {count}"] = [h.rows for h in histories], sorted(shards)
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def found():
+    """What one device and eight make of the same trainings: rows, and how the work was shared."""
+    # Eight devices on few processors, beside other tests: none of them is stuck, some are late.
+    late = "--xla_cpu_collective_call_terminate_timeout_seconds=1000"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {late} --xla_force_host_platform_device_count=8"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={**os.environ, "XLA_FLAGS": flags},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", ["full batch", "mini-batches", "uneven", "together"])
+def test_eight_devices_agree_with_one(found, name):
+    (one, _), (eight, _) = found[f"{name} 1"], found[f"{name} 8"]
+    assert len(one) == len(eight) == (12 if name == "together" else 1)
+    for a, b in zip(one, eight, strict=True):
+        assert [row["step"] for row in a] == [0, 5, 10, 15, 20]
+        for first, second in zip(a, b, strict=True):
+            assert first.keys() == second.keys()
+            for column in first:
+                assert first[column] == pytest.approx(second[column], rel=1e-7, abs=1e-12), column
+
+
+def test_the_work_is_shared(found):
+    """(devices of the weights, devices of the images, whether all have all images)"""
+    for name, replicated in (
+        ("full batch", False),
+        ("mini-batches", False),
+        ("uneven", True),
+        ("together", False),
+    ):
+        assert found[f"{name} 8"][1] == [[8, 8, replicated]], name
+        assert found[f"{name} 1"][1][0][:2] == [1, 1]
+
+
+class Device:
+    """As much of a device as a `Place` looks at."""
+
+    platform, device_kind = "gpu", "H"
+
+    def __init__(self, limit):
+        self._limit = limit
+
+    def memory_stats(self):
+        return {"bytes_limit": self._limit, "bytes_in_use": 0}
+
+
+def test_as_many_at_once_as_memory_holds():
+    experiment = Experiment(architecture="resnet-18", size=8, width=8, train=200)
+    prepared = Prepared.load(experiment, None, False)
+    each = prepared.bytes_of_a_run()
+    # Activations of 200 images, twice over: 17 convolutions, a normalization and more behind each.
+    assert 200 * 8 * 8 * 8 * 4 * 17 < each < 200 * 8 * 8 * 8 * 4 * 17 * 40
+    for free, count in ((each * 100, 80), (each, 1), (each * 10**6, 256)):
+        assert group_size(experiment, prepared, Place((Device(free),)), None) == count
+    assert group_size(experiment, prepared, Place((Device(each * 10),) * 4), None) == 32
+    assert group_size(experiment, prepared, Place((Device(each),)), 7) == 7
+    # One by one on a CPU, whatever there is.
+    assert group_size(experiment, prepared, Place.of("cpu"), 7) == 1
+
+
+def test_strategies():
+    gpu, cpu = Place((Device(1),)), Place.of("cpu")
+    assert (gpu.convolutions, cpu.convolutions) == ("native", "products")
+    assert [gpu.vectorizes(name) for name in ("mlp", "resnet-18")] == [True, True]
+    assert [cpu.vectorizes(name) for name in ("mlp", "resnet-18")] == [True, False]
+    with pytest.raises(ModflowError, match="there is no gpu here"):
+        Place.of("gpu")

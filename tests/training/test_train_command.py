@@ -1,0 +1,186 @@
+"""`modflow train`: what it prints, writes and refuses."""
+
+import csv
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from modflow.training import group as group_module
+
+QUICK = ("--train", "80", "--test", "50", "--width", "4", "--steps", "6", "--record-every", "2")
+MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
+
+
+def test_what_comes_out(run, tmp_path):
+    out, plot = tmp_path / "runs", tmp_path / "curves.pdf"
+    arguments = (*QUICK, "--out", str(out), "--beta", "0,0.9", "--seeds", "2", "--plot", str(plot))
+    status, shown, err = run("train", *arguments, "--sharpness-every", "4")
+    assert (status, err) == (0, "")
+    assert "mlp on 80 images of digits, full batch, 6 steps" in shown
+    rows = [line.split() for line in shown.splitlines() if line.strip().startswith("0.1")]
+    assert [row[:4] for row in rows] == [["0.1", "0", "0.1", "2"], ["0.1", "0.9", "1", "2"]]
+    assert plot.read_bytes().startswith(b"%PDF")
+    with (out / "runs.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [(row["beta"], row["seed"]) for row in table] == [
+        ("0.0", "0"),
+        ("0.0", "1"),
+        ("0.9", "0"),
+        ("0.9", "1"),
+    ]
+    with (out / "runs" / "h=0.1,beta=0.9,seed=1.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["0", "2", "4", "6"]
+    assert [bool(row["sharpness"]) for row in rows] == [True, False, True, False]
+    exact = json.loads((out / "runs" / "h=0.1,beta=0.9,seed=1.json").read_text())
+    assert [float(row["train_loss"]) for row in rows] == [r["train_loss"] for r in exact["rows"]]
+    config = json.loads((out / "config.json").read_text())
+    assert config["experiment"]["width"] == 4
+    assert len(config["data_sha256"]) == 64
+    # Again: all of it is there.
+    assert run("train", *arguments, "--sharpness-every", "4").out == shown
+
+
+def test_json(run, tmp_path):
+    status, shown, _ = run("train", *QUICK, "--out", str(tmp_path / "o"), "--h", "2^-3", "--json")
+    found = json.loads(shown)
+    assert status == 0
+    assert found["complete"] is True
+    (line,) = found["runs"]
+    assert line["h"] == 0.125
+    assert line["diverged"] is None
+    assert 0 <= line["final_test_accuracy"] <= 1
+
+
+def test_the_same_effective_rate(run, tmp_path):
+    """h = 0.1 (1 - β), exactly the rows of the paper's Table 1."""
+    status, shown, _ = run(
+        *("train", *QUICK, "--out", str(tmp_path / "o"), "--json"),
+        *("--effective", "0.1", "--beta", "0,0.3,0.5,0.8"),
+    )
+    assert status == 0
+    found = [(line["beta"], line["h"]) for line in json.loads(shown)["runs"]]
+    assert found == [(0.0, 0.1), (0.3, 0.07), (0.5, 0.05), (0.8, 0.02)]
+
+
+def test_float64_is_not_cut_down(run, tmp_path):
+    """Whatever is asked for first: JAX would warn, and go on in float32."""
+    for precision in ("float32", "float64"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            out = ("--out", str(tmp_path / precision), "--precision", precision)
+            assert run("train", *QUICK, *out, "--activation", "gelu").status == 0
+    losses = [
+        json.loads((tmp_path / p / "runs" / "h=0.1,beta=0.0,seed=0.json").read_text())["rows"][-1]
+        for p in ("float32", "float64")
+    ]
+    assert losses[0]["train_loss"] != losses[1]["train_loss"]
+    assert losses[0]["train_loss"] == pytest.approx(losses[1]["train_loss"], rel=1e-4)
+
+
+def test_epochs(run, tmp_path):
+    out = tmp_path / "o"
+    status, *_ = run(
+        *("train", "--train", "80", "--test", "20", "--width", "3", "--out", str(out)),
+        *("--batch", "32", "--epochs", "3"),
+    )
+    config = json.loads((out / "config.json").read_text())["experiment"]
+    assert status == 0
+    # Two whole batches an epoch.
+    assert (config["steps"], config["record_every"]) == (6, 2)
+
+
+def test_divergence(run, tmp_path):
+    status, shown, _ = run(
+        *("train", *QUICK, "--out", str(tmp_path / "o"), "--no-batch-norm", "--h", "1e30,0.01")
+    )
+    lines = shown.splitlines()
+    assert status == 1
+    assert any(line.split()[0] == "1e+30" and line.split()[-1].isdigit() for line in lines[4:])
+    assert any(line.split()[0] == "0.01" and line.split()[-1] == "—" for line in lines[4:])
+
+
+def test_ctrl_c(run, tmp_path, monkeypatch):
+    out = str(tmp_path / "o")
+    original = group_module.Group._record
+
+    def pressed(self, k, *rest):
+        if k == 4:
+            raise KeyboardInterrupt
+        original(self, k, *rest)
+
+    arguments = ("train", *QUICK, "--out", out)
+    with monkeypatch.context() as patched:
+        patched.setattr(group_module.Group, "_record", pressed)
+        status, shown, err = run(*arguments)
+    assert status == 3
+    assert err == (
+        f"modflow: interrupted: 0 of 1 runs are done; the same command goes on from there ({out})\n"
+    )
+    status, shown, err = run(*arguments)
+    assert (status, err) == (0, "")
+    assert run("train", *QUICK, "--out", str(tmp_path / "other")).out == shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--network", "resnet18"), "did you mean 'resnet-18'"),
+        (("--data", "minst"), "did you mean 'mnist'"),
+        (("--activation", "swish"), "unknown activation"),
+        (("--beta", "1"), "0 <= beta < 1"),
+        (("--beta", "-0.1"), "0 <= beta < 1"),
+        (("--h", "0"), "positive"),
+        (("--h", "x"), "not a number"),
+        (("--seeds", "0"), "--seeds is how many"),
+        (("--seeds", "1,x"), "--seeds"),
+        (("--steps", "0"), "steps is a whole number from 1"),
+        (("--steps", "3", "--epochs", "2"), "exclude each other"),
+        (("--epochs", "0"), "at least one epoch"),
+        (("--batch", "some"), "--batch"),
+        (("--batch", "2000"), "the batch size"),
+        (("--train", "5000"), "1796"),
+        (("--train", "all"), "in one pool"),
+        (("--record-every", "3", "--sharpness-every", "5"), "multiple"),
+        (("--precision", "float16"), "unknown precision"),
+        (("--decay", "fast"), "unknown decay"),
+        (("--size", "9"), "from 1 to 8"),
+        (("--jobs", "0"), "at least one process"),
+        (("--at-once", "0"), "at least one run"),
+        (("--device", "tpu"), "there is no tpu here, only: cpu; pip install modflow[tpu]"),
+        (("--device", "abacus"), "there is no abacus here"),
+        (("--jobs", "2", "--dask", "tcp://127.0.0.1:9"), "exclude each other"),
+        (("--plot", "x.txt"), "its ending must be"),
+        (("--out", "/dev/null/x"), "cannot make"),
+        (("--data", "mnist", "--data-dir", "/nowhere"), "/nowhere"),
+    ],
+)
+def test_refused(refused, tmp_path, arguments, message):
+    given = ("train", "--out", str(tmp_path / "o")) if "--out" not in arguments else ("train",)
+    assert message in refused(*given, *arguments)
+
+
+def test_another_experiment_in_the_folder(run, refused, tmp_path):
+    arguments = ("train", *QUICK, "--out", str(tmp_path / "o"))
+    assert run(*arguments).status == 0
+    assert "initialization = torch, not lecun" in refused(*arguments, "--initialization", "lecun")
+
+
+def test_libraries_that_are_missing(refused, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "flax", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "flax" else 1)
+    assert "training needs flax: pip install 'modflow[networks]'" in refused("train")
+
+
+@pytest.mark.skipif(not MNIST.is_dir(), reason="the MNIST test digits are not there")
+def test_real_mnist(run, tmp_path):
+    status, shown, _ = run(
+        *("train", "--data", "mnist", "--data-dir", str(MNIST), "--out", str(tmp_path / "o")),
+        *("--size", "14", "--width", "32", "--test", "1000", "--steps", "60", "--json"),
+        *("--h", "0.2", "--beta", "0.9"),
+    )
+    assert status == 0
+    assert json.loads(shown)["runs"][0]["final_test_accuracy"] > 0.85
