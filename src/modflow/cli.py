@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .cli_grids import check_installed
+from .cli_reproduce import reproduce
 from .cli_training import train
 from .console import Status, do_all, interrupt, say, show
 from .errors import ModflowError, UnknownNameError
@@ -284,12 +286,20 @@ def verify(
     jobs: Annotated[
         int | None, typer.Option(help="Processes; default: one for each processor.")
     ] = None,
+    trained: Annotated[
+        Path | None,
+        typer.Option("--results", help="The folder of `modflow reproduce`, for open claims."),
+    ] = None,
 ) -> None:
     """Check the paper's claims. With ids, show everything about them."""
     if junit is not None:
         from .files import check_writable
 
         check_writable(junit)
+    if trained is not None:
+        check_installed()
+        if not trained.is_dir():
+            raise ModflowError(f"there is no folder {trained}: `modflow reproduce` makes one")
     if seed < 0:
         raise ModflowError(f"a seed is a whole number from 0; got {seed}")
     if jobs is not None and jobs < 1:
@@ -300,7 +310,7 @@ def verify(
     chosen = [claim_named(name) for name in dict.fromkeys(claims or CLAIMS)]
     interrupt.listen()
     with LateProgress("checking claims") as progress:
-        results = _check_all(chosen, seed, jobs or default_jobs(), progress)
+        results = _check_all(chosen, seed, jobs or default_jobs(), progress, trained)
     interrupted = len(results) < len(chosen)
     if as_json:
         shown: str | RenderableType = json.dumps(
@@ -330,14 +340,20 @@ def verify(
 
 
 def _check_all(
-    chosen: list[Claim], seed: int, jobs: int, progress: Callable[[str, float], None]
+    chosen: list[Claim],
+    seed: int,
+    jobs: int,
+    progress: Callable[[str, float], None],
+    trained: Path | None = None,
 ) -> list[ClaimResult]:
     """Results in the order asked for; those that are there when Ctrl-C comes."""
     from .claims import check_claims
 
     found: dict[str, ClaimResult] = {}
     try:
-        for result in check_claims(chosen, seed=seed, jobs=jobs, progress=progress):
+        for result in check_claims(
+            chosen, seed=seed, jobs=jobs, progress=progress, results=trained
+        ):
             found[result.claim.id] = result
     except KeyboardInterrupt:
         pass
@@ -422,6 +438,7 @@ def pdf(
 
 
 app.command()(train)
+app.command()(reproduce)
 
 
 @app.command()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Status, do_all, interrupt, say, show
+from .cli_grids import Where, exit_status, train_here
+from .console import do_all, interrupt, say, show
 from .errors import ModflowError
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ _SEEDS = 1000
 
 
 def train(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Do again what a config.json says, with the same bits on this device."),
+    ] = None,
     data: Annotated[str, typer.Option(help="digits, mnist, cifar-10, cifar-100.")] = "digits",
     data_dir: Annotated[
         Path | None, typer.Option(help="The folder of the data files; default: the user's cache.")
@@ -69,6 +74,9 @@ def train(
         int, typer.Option(help="Steps between eigenvalues of the Hessian; 0: none.")
     ] = 0,
     eigenvalues: Annotated[int, typer.Option(help="How many of the largest.")] = 1,
+    flow: Annotated[
+        int, typer.Option(help="Order 1 to 3 of a modified flow beside the iterates; 0: none.")
+    ] = 0,
     out: Annotated[
         Path, typer.Option(help="The folder of the results; what is done there is skipped.")
     ] = Path("runs"),
@@ -78,8 +86,20 @@ def train(
     at_once: Annotated[
         int | None, typer.Option(help="Runs in one program; default: as memory allows.")
     ] = None,
+    stepping: Annotated[
+        str | None,
+        typer.Option(
+            help="loop (compiled) or host (a call each); default: what is faster, as tried out."
+        ),
+    ] = None,
     dask: Annotated[
         str | None, typer.Option(help="Train on a Dask cluster: the scheduler's address.")
+    ] = None,
+    hosts: Annotated[
+        str | None,
+        typer.Option(
+            help="Join other hosts that run this command: auto, or ADDRESS:PORT,COUNT,INDEX."
+        ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, gpu or tpu; default: JAX's.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a .pdf, .png or .svg figure.")] = None,
@@ -99,11 +119,18 @@ def train(
         check_writable(plot)
     if steps is not None and epochs is not None:
         raise ModflowError("--steps and --epochs exclude each other")
-    if jobs is not None and jobs < 1:
-        raise ModflowError(f"at least one process is needed; got --jobs {jobs}")
-    if dask is not None and jobs is not None:
-        raise ModflowError("--dask and --jobs exclude each other")
-    check_installed()
+    where = Where(data_dir, download, jobs, at_once, stepping, dask, hosts, device)
+    where.check()
+    if config is not None:
+        _alone(context)
+        from .training.store import Recorded
+
+        interrupt.listen()
+        recorded = Recorded.read(config)
+        runs = tuple(run for group in recorded.groups for run in group)
+        raise typer.Exit(
+            _train(recorded.experiment, runs, out, where, plot, as_json, recorded=recorded)
+        )
     from .training.experiment import Experiment
     from .training.lengths import steps_and_records
 
@@ -126,6 +153,7 @@ def train(
         "decay": decay,
         "sharpness_every": sharpness_every,
         "eigenvalues": eigenvalues,
+        "flow": flow,
     }
     # What is wrong with the request is said before data are looked for.
     Experiment(**{**chosen, "record_every": record_every or 1, "sharpness_every": 0})
@@ -140,80 +168,38 @@ def train(
         record_every,
     )
     experiment = Experiment(**chosen, steps=lengths[0], record_every=lengths[1])
-    result = train_here(
-        experiment,
-        runs,
-        out,
-        data_dir=data_dir,
-        download=download,
-        device=device,
-        jobs=jobs,
-        at_once=at_once,
-        dask=dask,
-    )
-    raise typer.Exit(_report(result, out, plot, as_json))
+    raise typer.Exit(_train(experiment, runs, out, where, plot, as_json))
 
 
-def check_installed() -> None:
-    """Raise ModflowError unless the libraries for networks are there."""
-    from importlib.util import find_spec
-
-    missing = [
-        name for name in ("flax", "optax", "orbax.checkpoint") if not _is_there(name, find_spec)
-    ]
-    if missing:
-        raise ModflowError(f"training needs {', '.join(missing)}: pip install 'modflow[networks]'")
-
-
-def _is_there(name: str, find: Callable[[str], Any]) -> bool:
-    try:
-        return find(name) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def train_here(
+def _train(
     experiment: Experiment,
     runs: tuple[Run, ...],
     out: Path,
-    *,
-    data_dir: Path | None = None,
-    download: bool = False,
-    device: str | None = None,
-    jobs: int | None = None,
-    at_once: int | None = None,
-    dask: str | None = None,
-) -> GridResult:
-    """Train a grid with progress on stderr; after Ctrl-C, what is done by then."""
-    from .processors import default_jobs
-    from .report.progress import LateProgress
-    from .training.devices import Place
-    from .training.executors import dask_cluster, processes
-    from .training.grids import Source, load_grid, train_grid
+    where: Where,
+    plot: Path | None,
+    as_json: bool,
+    **more: Any,
+) -> int:
+    with where.joined() as hosts:
+        result = train_here(experiment, runs, out, where, hosts, **more)
+        if not hosts.first:
+            return exit_status(result)
+    return _report(result, out, plot, as_json)
 
-    place = Place.of(device)
-    if jobs is None:
-        # Where runs are not in one program, they gain from a processor each.
-        jobs = 1 if place.vectorizes(experiment.architecture) else min(default_jobs(), len(runs))
-    elsewhere: Any = nullcontext()
-    if dask is not None:
-        elsewhere = dask_cluster(dask)
-    elif jobs > 1:
-        elsewhere = processes(jobs)
-    try:
-        with LateProgress("compiling", steady=True) as progress, elsewhere as executor:
-            return train_grid(
-                experiment,
-                runs,
-                out,
-                source=Source(data_dir, download),
-                platform=device,
-                at_once=at_once,
-                executor=executor,
-                progress=progress,
-            )
-    except KeyboardInterrupt:
-        return load_grid(out, runs)
+
+_BESIDE_CONFIG = (
+    *("config", "data_dir", "download", "out", "jobs", "dask", "hosts", "device"),
+    *("plot", "as_json"),
+)
+
+
+def _alone(context: typer.Context) -> None:
+    """Raise ModflowError where --config has options beside it that it decides itself."""
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "")
+        typed = given is not None and given.name == "COMMANDLINE"
+        if typed and parameter.name not in _BESIDE_CONFIG:
+            raise ModflowError(f"{parameter.opts[0]} is said by --config")
 
 
 def _report(result: GridResult, out: Path, plot: Path | None, as_json: bool) -> int:
@@ -236,9 +222,7 @@ def _report(result: GridResult, out: Path, plot: Path | None, as_json: bool) -> 
             lambda: say(f"interrupted: {done}; the same command goes on from there ({out})")
         )
     do_all(jobs)
-    if result.diverged:
-        return Status.FAILS
-    return Status.HOLDS if result.complete else Status.INCONCLUSIVE
+    return exit_status(result)
 
 
 def _grid(h: str, beta: str, effective: str | None, seeds: str) -> tuple[Run, ...]:

@@ -184,3 +184,74 @@ def test_real_mnist(run, tmp_path):
     )
     assert status == 0
     assert json.loads(shown)["runs"][0]["final_test_accuracy"] > 0.85
+
+
+@pytest.mark.parametrize(
+    "network", [("--at-once", "2"), ("--network", "resnet-10", "--width", "1", "--batch", "20")]
+)
+def test_a_configuration_is_done_again_bit_by_bit(run, tmp_path, network):
+    first, second = tmp_path / "first", tmp_path / "second"
+    quick = (*QUICK, *network, "--beta", "0,0.5,0.9", "--jobs", "1")
+    assert run("train", *quick, "--out", str(first)).status == 0
+    again = ("train", "--config", str(first / "config.json"), "--jobs", "1", "--out", str(second))
+    assert run(*again).status == 0
+    for table in first.glob("runs/*.csv"):
+        assert (second / "runs" / table.name).read_bytes() == table.read_bytes()
+    # The same groups: company decides how sums are rounded.
+    groups = [json.loads((p / "config.json").read_text())["groups"] for p in (first, second)]
+    assert groups[0] == groups[1]
+    assert [len(group) for group in groups[0]] == ([2, 1] if network[0] == "--at-once" else [1] * 3)
+
+
+def test_a_configuration_says_everything(refused, run, tmp_path):
+    run("train", *QUICK, "--out", str(tmp_path / "a"))
+    config = tmp_path / "a" / "config.json"
+    assert "--h is said by --config" in refused("train", "--config", str(config), "--h", "0.2")
+    found = json.loads(config.read_text())
+    config.write_text(json.dumps({**found, "data_sha256": "0" * 64}))
+    arguments = ("train", "--config", str(config), "--out", str(tmp_path / "b"))
+    assert "saw other images than those of --data-dir" in refused(*arguments)
+    config.write_text(json.dumps({**found, "groups": []}))
+    assert "there are no runs in" in refused(*arguments)
+    config.write_text("{")
+    assert "is damaged" in refused(*arguments)
+    config.unlink()
+    assert "cannot read" in refused(*arguments)
+
+
+def test_steps_from_the_host(run, refused, tmp_path):
+    small = ("--network", "resnet-10", "--width", "1", "--batch", "20", "--jobs", "1")
+    out = ("--out", str(tmp_path / "a"))
+    assert run("train", *QUICK, *small, *out, "--stepping", "host").status == 0
+    assert json.loads((tmp_path / "a" / "config.json").read_text())["stepping"] == "host"
+    # What the folder has been made with is kept to.
+    assert run("train", *QUICK, *small, *out, "--beta", "0,0.5").status == 0
+    assert json.loads((tmp_path / "a" / "config.json").read_text())["stepping"] == "host"
+    said = refused("train", *QUICK, *small, *out, "--beta", "0.9", "--stepping", "loop")
+    assert "holds runs made with --stepping host" in said
+    assert "unknown way of making steps" in refused(
+        "train", *QUICK, "--out", str(tmp_path / "b"), "--stepping", "jump"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (("--flow", "4"), "flows of order 1 to 3"),
+        (("--flow", "2", "--batch", "10"), "the flow of the full batch"),
+        (("--flow", "2", "--decay", "linear"), "constant step size"),
+        (("--flow", "2", "--precision", "bfloat16"), "rounding alone"),
+    ],
+)
+def test_flows_that_cannot_be(refused, wrong, message):
+    assert message in refused("train", *QUICK, *wrong)
+
+
+def test_a_flow_beside(run, tmp_path):
+    out = tmp_path / "o"
+    settings = ("--activation", "tanh", "--precision", "float64", "--flow", "2", "--beta", "0.5")
+    assert run("train", *QUICK, *settings, "--out", str(out)).status == 0
+    (table,) = out.glob("runs/*.csv")
+    rows = list(csv.DictReader(table.open()))
+    assert float(rows[0]["flow_distance"]) == 0
+    assert 0 < float(rows[-1]["flow_distance"]) < float(rows[-1]["flow_length"])

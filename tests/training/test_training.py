@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from modflow.integrate import iterates
+from modflow.flows import coefficient_table
+from modflow.integrate import SideBySide, iterates
 from modflow.methods import HeavyBall
+from modflow.modified import modified_equation
 from modflow.networks.data import batch_order
+from modflow.problems import Problem
 from modflow.training.devices import Place
 from modflow.training.experiment import Experiment, Run, grid_of
 from modflow.training.group import Group
@@ -213,3 +216,56 @@ def test_bfloat16_trains():
 def test_columns_are_described():
     (history,), _ = trained([Run(0.1, 0.0, 0)], sharpness_every=3)
     assert {name for row in history.rows for name in row} <= set(COLUMNS)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_the_flow_beside_a_training_is_that_of_the_sweeps(order):
+    """x̃(t_k) by `SideBySide`, in another loop; and momenta in one program have their own tables."""
+    runs = [Run(0.05, beta, 1) for beta in (0.0, 0.6)]
+    histories, prepared = trained(runs, flow=order)
+    with jax.enable_x64(True):
+        loss, start, train = loss_of(prepared, 1)
+        problem = Problem(lambda p: loss(p, train), start)
+        for history in histories:
+            method = HeavyBall(history.run.beta)
+            table = coefficient_table(modified_equation(method, order), 7)
+            pair = SideBySide(method, problem, table, "tsit5" if order <= 2 else "dopri8")
+            for row in history.rows[1:]:
+                found = pair.run(0.05, row["step"])
+                pairs = [jax.tree.leaves(tree) for tree in (found.iterate, found.flow, start)]
+                x, y, x0 = (np.concatenate([np.ravel(a) for a in leaves]) for leaves in pairs)
+                assert row["flow_distance"] == pytest.approx(np.linalg.norm(x - y), rel=1e-7)
+                assert row["flow_length"] == pytest.approx(np.linalg.norm(x - x0), rel=1e-9)
+                assert row["flow_error"] == pytest.approx(found.embedded_error, rel=1e-4)
+
+
+def test_flows_alone_and_together_agree():
+    runs = [Run(0.1, beta, 0) for beta in (0.0, 0.5)]
+    together, _ = trained(runs, flow=2)
+    for history in together:
+        (alone,), _ = trained([history.run], flow=2)
+        for a, b in zip(history.rows, alone.rows, strict=True):
+            assert a["flow_distance"] == pytest.approx(b["flow_distance"], rel=1e-8, abs=1e-14)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.7])
+def test_steps_from_the_host_are_those_of_a_loop(beta):
+    """The other convolutions, and the other way round the steps: the same to rounding."""
+    settings = {"architecture": "resnet-10", "width": 1, "batch": 20, "steps": 5}
+    experiment = Experiment(**{**SMALL, **settings})
+    prepared = Prepared.load(experiment, None, False)
+    rows = []
+    for from_host in (False, True):
+        group = Group(
+            experiment,
+            [Run(0.1, beta, 0)],
+            prepared,
+            Place.of("cpu"),
+            vectorized=False,
+            from_host=from_host,
+        )
+        (history,) = group.train()
+        rows.append(history.rows)
+    for a, b in zip(*rows, strict=True):
+        for name in a:
+            assert a[name] == pytest.approx(b[name], rel=1e-7), name

@@ -17,6 +17,7 @@ from . import (
     iterations,
     stability,
     edge_of_stability,
+    trainings,
     networks,
     noise,
     noise_effects,
@@ -53,6 +54,7 @@ __all__ = [
     "second_order",
     "sharpness",
     "stability",
+    "trainings",
     "two_layer",
     "two_layer_ends",
 ]

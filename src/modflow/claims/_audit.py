@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from pathlib import Path
 
 from ..errors import ModflowError
 from ..processors import default_jobs
@@ -23,13 +24,18 @@ Progress = Callable[[str, float], None]
 
 
 def check_claims(
-    claims: Sequence[Claim], *, seed: int = 0, jobs: int = 1, progress: Progress | None = None
+    claims: Sequence[Claim],
+    *,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    results: Path | None = None,
 ) -> Iterator[ClaimResult]:
     """Results as they come, in any order; with several jobs what takes longest is begun first.
 
-    `progress` is told what is done and the share of it. Ctrl-C ends the iteration with
-    KeyboardInterrupt, and the processes with it. Raises ModflowError where a process ended by
-    itself, as for want of memory.
+    `progress` is told what is done and the share of it, `results` as for `check_claim`. Ctrl-C
+    ends the iteration with KeyboardInterrupt, and the processes with it. Raises ModflowError where
+    a process ended by itself, as for want of memory.
     """
     apart = [claim for claim in claims if _is_portable(claim)]
     if jobs < 2 or len(apart) < 2 or sum(claim.cost for claim in apart) < _WORTH_A_PROCESS:
@@ -45,16 +51,17 @@ def check_claims(
 
         if progress is not None:
             progress(name, share)
-        result = check_claim(claim, report, seed=seed)
+        result = check_claim(claim, report, seed=seed, results=results)
         done += _weight(claim)
         yield result
     if apart:
-        yield from _in_processes(apart, seed, jobs, progress, done, total)
+        yield from _in_processes(apart, seed, results, jobs, progress, done, total)
 
 
 def _in_processes(
     claims: Sequence[Claim],
     seed: int,
+    results: Path | None,
     jobs: int,
     progress: Progress | None,
     done: float,
@@ -67,7 +74,8 @@ def _in_processes(
     try:
         ordered = sorted(claims, key=lambda claim: -claim.cost)
         known: dict[Future[tuple[tuple[Evidence, ...], float]], Claim] = {
-            pool.submit(_check, claim.id, dict(claim.printed), seed): claim for claim in ordered
+            pool.submit(_check, claim.id, dict(claim.printed), seed, results): claim
+            for claim in ordered
         }
         left = set(known)
         while left:
@@ -94,8 +102,10 @@ def _in_processes(
         pool.shutdown(wait=not left, cancel_futures=True)
 
 
-def _check(id: str, printed: Mapping[str, str], seed: int) -> tuple[tuple[Evidence, ...], float]:
-    result = check_claim(replace(CLAIMS[id], printed=printed), seed=seed)
+def _check(
+    id: str, printed: Mapping[str, str], seed: int, results: Path | None
+) -> tuple[tuple[Evidence, ...], float]:
+    result = check_claim(replace(CLAIMS[id], printed=printed), seed=seed, results=results)
     return result.evidence, result.seconds
 
 

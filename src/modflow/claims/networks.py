@@ -1,8 +1,7 @@
-"""Section 6: what was measured on networks. Figures 2 to 4 and Table 1.
+"""Section 6: what the paper says of the figures that it prints in Table 1, and of Figure 4.
 
-Trainings of these sizes are not run here, so that what they showed stays inconclusive. What the
-paper says of the figures that it prints in Table 1 can be checked against the table, and that is
-evidence of the table alone.
+It can be checked against the table, and that is evidence of the table alone. Trainings are in
+`trainings`.
 """
 
 from __future__ import annotations
@@ -17,73 +16,6 @@ import sympy
 from ..errors import ModflowError
 from ._evidence import About, Evidence, fact
 from ._registry import Given, claim
-
-# -- trainings -----------------------------------------------------------------------------------
-
-
-def _needs_training(command: str) -> Callable[[Given], Iterator[Evidence]]:
-    def gather(_: Given) -> Iterator[Evidence]:
-        yield fact(
-            "trainings as in the paper",
-            None,
-            f"not run: `{command}`, which a later release brings, is to decide it",
-            kind="numeric",
-        )
-
-    return gather
-
-
-def _training(id: str, source: str, statement: str, figure: str) -> None:
-    command = f"modflow reproduce {figure} --scale paper"
-    register = claim(
-        id, source=source, statement=statement, expected="inconclusive", command=command
-    )
-    register(_needs_training(command))
-
-
-_training(
-    "fig-2-accuracy",
-    "Section 6, Figure 2",
-    r"\text{Test accuracy improves with higher learning rate till } h = 0.2. \text{ For } h = 0.2,"
-    r" \text{ the best test-accuracy is achieved at } 95.72\%",
-    "fig-2",
-)
-_training(
-    "fig-3-accuracy",
-    "Section 6, Figure 3",
-    r"\text{(GD+M), various values of momentum } \beta: \text{ the best test-accuracy is reported"
-    r" to be } 96.22\%",
-    "fig-3",
-)
-_training(
-    "fig-2-3-comparison",
-    "Section 6",
-    r"\text{the best performance of GD (across all learning rates) is worse than the best"
-    r" performance of (GD+M) (across all } \beta \text{'s)}",
-    "fig-3",
-)
-_training(
-    "fig-4-accuracy",
-    "Section 6, Figure 4 and Table 1",
-    r"\text{in training, the maximum test accuracy is almost always achieved at the highest value"
-    r" for } \beta",
-    "fig-4",
-)
-_training(
-    "table-1-deviation",
-    "Section 6, Table 1",
-    r"\text{in training, the lowest standard deviation is achieved at the highest value of }"
-    r" \beta",
-    "table-1",
-)
-_training(
-    "sec-6-not-scaled",
-    "Section 6",
-    r"\text{even in the region where both algorithms are stable, (SGD+M) is still not just a"
-    r" scaled version of (SGD)}",
-    "table-1",
-)
-
 
 # -- Table 1 as it is printed --------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8a8f98")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8a8f98")
 """Okabe and Ito's, which colour-blind readers can tell apart."""
 
 
@@ -56,6 +56,17 @@ class Setting:
             return np.empty(0), np.empty((0, 0))
         steps = np.array([row["step"] for row in rows[0]])
         return steps, np.array([[row[column] for row in run] for run in rows])
+
+    @property
+    def regularizer_over_loss(self) -> str:
+        """The regularizer over E/(1-β), on average over all rows."""
+        ratios = [
+            row["regularizer"] * (1 - self.beta) / row["train_loss"]
+            for history in self.done
+            for row in history.rows
+            if row["train_loss"] > 0
+        ]
+        return f"{np.mean(ratios):.2g}" if ratios else "—"
 
 
 def settings_of(result: GridResult) -> list[Setting]:
@@ -95,7 +106,7 @@ def grid_view(result: GridResult) -> RenderableType:
             spread(each.values("train_accuracy"), percent=True),
             spread(each.values("test_accuracy", LAST), percent=True),
             spread([history.best() for history in each.done], percent=True),
-            _ratio(each),
+            each.regularizer_over_loss,
         ]
         if sharp:
             found = [_latest(history, "sharpness") for history in each.done]
@@ -113,17 +124,6 @@ def _title(result: GridResult) -> str:
     batch = "full batch" if of.batch is None else f"batches of {of.batch}"
     train = "all" if of.train is None else str(of.train)
     return f"{of.architecture} on {train} images of {of.data}, {batch}, {of.steps} steps"
-
-
-def _ratio(each: Setting) -> str:
-    """The regularizer over E/(1-β), on average over a run's rows."""
-    ratios = [
-        row["regularizer"] * (1 - each.beta) / row["train_loss"]
-        for history in each.done
-        for row in history.rows
-        if row["train_loss"] > 0
-    ]
-    return f"{np.mean(ratios):.2g}" if ratios else "—"
 
 
 def _latest(history: History, column: str) -> float:
@@ -170,26 +170,32 @@ def curves_figure(result: GridResult) -> Figure:
     for i, (column, label, scale) in enumerate(panels):
         axes = figure.add_subplot(lines, columns, i + 1)
         for j, each in enumerate(settings):
-            _curve(axes, each, column, _COLOURS[j % len(_COLOURS)])
+            draw_curve(axes, each, column, COLOURS[j % len(COLOURS)])
         axes.set(xlabel="step $k$", ylabel=label, yscale=scale)
         axes.grid(which="major", color="#e8eaed", lw=0.6)
         axes.set_axisbelow(True)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
     if panels:
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(
-            handles,
-            labels,
-            loc="outside lower center",
-            ncols=min(4, len(labels)),
-            frameon=False,
-            fontsize=8,
-        )
+        legend_below(figure)
     return figure
 
 
-def _curve(axes: Axes, each: Setting, column: str, colour: str) -> None:
+def legend_below(figure: Figure) -> None:
+    """What the curves of the first panel are, below all panels."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(4, len(labels)),
+        frameon=False,
+        fontsize=8,
+    )
+
+
+def draw_curve(axes: Axes, each: Setting, column: str, colour: str) -> None:
+    """A column's mean over seeds along the steps, with the range that they cover."""
     steps, values = each.curves(column)
     if not len(steps):
         return

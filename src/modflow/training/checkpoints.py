@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from jaxtyping import Array, PyTree
 
 from ..errors import ModflowError
@@ -26,7 +27,20 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         self._folder, self._ocp = folder.resolve(), ocp
-        options = ocp.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False)
+        here = jax.process_index()
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=1,
+            enable_async_checkpointing=False,
+            # Where there are several hosts, each keeps what it trains.
+            multiprocessing_options=ocp.options.MultiprocessingOptions(
+                primary_host=here,
+                active_processes={here} if jax.process_count() > 1 else None,
+                barrier_sync_key_prefix=f"{folder.name}-{here}",
+            ),
+            create=jax.process_count() == 1,
+        )
+        if jax.process_count() > 1:
+            self._folder.mkdir(parents=True, exist_ok=True)
         try:
             self._manager = ocp.CheckpointManager(self._folder, options=options)
         except OSError as error:
@@ -40,7 +54,9 @@ class Checkpoints:
         if step == self._manager.latest_step():
             return  # the same arrays, from before this process
         args = self._ocp.args
-        arrays = {f"{i:05d}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}
+        # On the host: orbax would share out arrays of one host's devices among all hosts.
+        leaves = jax.device_get(jax.tree.leaves(state))
+        arrays = {f"{i:05d}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
         both = args.Composite(state=args.StandardSave(arrays), notes=args.JsonSave(notes))
         try:
             self._manager.save(step, args=both, force=True)
@@ -60,20 +76,23 @@ class Checkpoints:
         if step is None:
             return None
         leaves, form = jax.tree.flatten(like)
-        arrays = {
-            f"{i:05d}": jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
-            for i, leaf in enumerate(leaves)
-        }
+        arrays = {f"{i:05d}": np.empty(leaf.shape, leaf.dtype) for i, leaf in enumerate(leaves)}
         args = self._ocp.args
         both = args.Composite(state=args.StandardRestore(arrays), notes=args.JsonRestore())
         try:
             found = self._manager.restore(step, args=both)
+            for name, expected in arrays.items():
+                if np.shape(found.state[name]) != expected.shape:
+                    raise ValueError(f"{name} has another shape")
         except Exception as error:  # whatever the formats below it raise for a damaged file
             raise ModflowError(
                 f"the checkpoint in {self._folder} cannot be read, or is of another training; "
                 "remove that folder to begin again"
             ) from error
-        kept = [found.state[name] for name in sorted(found.state)]
+        kept = [
+            jax.device_put(found.state[name], leaf.sharding)
+            for name, leaf in zip(sorted(found.state), leaves, strict=True)
+        ]
         return step, jax.tree.unflatten(form, kept), found.notes
 
     def close(self) -> None:

@@ -4,7 +4,9 @@ What it decides was measured, and `benchmarks/` measures it again (`convolutions
 `grids.py`). On GPUs and TPUs a chunk of steps is one program and so is a grid of runs. On CPUs
 XLA's convolutions are slow in loops and under `vmap`; as sums of matrix products they keep their
 speed in loops, though several networks with convolutions in one program still take longer than
-one after another, while small networks without convolutions gain a factor.
+one after another, while small networks without convolutions gain a factor. Whether one network's
+steps are faster as products in a loop, or with XLA's convolutions one by one from the host,
+depends on its sizes and on the processor: that is tried out (`trial`).
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import jax
 from ..errors import ModflowError
 
 PLATFORMS = ("cpu", "gpu", "tpu")
+STEPPINGS = ("loop", "host")
+"""Whether a chunk of steps is a loop within one program, or the host calls each of them."""
 _SHARE = 0.8
 """Of the memory that is free."""
 _MOST = 256
@@ -62,6 +66,11 @@ class Place:
     def vectorizes(self, architecture: str) -> bool:
         """Whether several runs of such a network are faster in one program than one by one."""
         return self.platform != "cpu" or architecture == "mlp"
+
+    def may_step_from_host(self, architecture: str) -> bool:
+        """Whether steps from the host can be faster than a loop of them: where XLA's own
+        convolutions are not in use because they are slow in loops."""
+        return self.convolutions != "native" and not self.vectorizes(architecture)
 
     def free_memory(self) -> int | None:
         """Bytes that one device has left; None where it does not say."""

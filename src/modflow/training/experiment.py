@@ -62,7 +62,7 @@ class Experiment:
     `train` and `test` are how many images are taken of the data set, None for all of them;
     `size` is the extent that they are averaged down to. `batch` is the number of images that a
     step sees, None for all (the full batch). Where `flow` is 1, 2 or 3, the modified flow of
-    that order runs beside the iterates.
+    that order runs beside the iterates of the full batch.
 
     `record_every` steps the losses, accuracies and gradients are measured, and every
     `sharpness_every` steps, where that is not 0, the `eigenvalues` largest eigenvalues of the
@@ -122,6 +122,13 @@ class Experiment:
             )
         if self.flow and self.decay != "constant":
             raise ModflowError("the modified flow is derived for a constant step size")
+        if self.flow and self.batch is not None:
+            raise ModflowError(
+                "beside a training there is the flow of the full batch; for mini-batches that come"
+                " back there is modflow sweep --problem digits-mlp --batches 4"
+            )
+        if self.flow and self.precision == "bfloat16":
+            raise ModflowError("a flow in bfloat16 would be rounding alone: float32 or float64")
         if self.sharpness_every % self.record_every:
             raise ModflowError(
                 f"the sharpness belongs to recorded steps: sharpness_every is a multiple of "

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import jax
 
 from .. import __version__
 from ..errors import ModflowError
@@ -18,8 +20,10 @@ from .devices import Place
 from .experiment import Experiment, Run
 from .group import CHECKPOINT_SECONDS, Group
 from .history import History
+from .hosts import ALONE, Hosts
 from .prepared import Prepared
-from .store import Store
+from .store import Recorded, Store
+from .trial import best_stepping, is_worth_trying
 
 _LOOK_SECONDS = 1.0
 
@@ -68,7 +72,10 @@ def train_grid(
     source: Source | None = None,
     platform: str | None = None,
     at_once: int | None = None,
+    stepping: str | None = None,
     executor: Executor | None = None,
+    hosts: Hosts = ALONE,
+    recorded: Recorded | None = None,
     progress: Progress | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> GridResult:
@@ -78,6 +85,11 @@ def train_grid(
     cluster's (`Client.get_executor()`). Checkpoints are written by whoever trains, to the same
     folder where it is shared; results by this process, once. `at_once` is how many runs make one
     program, where the device is of use for more than one; by default as many as memory holds.
+    `stepping` is `loop` or `host`; by default what the folder's runs were made with, and else
+    what a trial finds to be faster. It changes rounding errors, so it is kept with the results.
+    With several `hosts` all of them make this call, each trains its share of the groups, and all
+    have all results when they return; the folder is one that all of them see. What is `recorded`
+    of an earlier training of these runs is done again in the same way.
 
     A KeyboardInterrupt ends it early; `results` has what is done by then, and the same call goes
     on from there.
@@ -87,6 +99,13 @@ def train_grid(
     """
     source = source or Source()
     prepared = Prepared.load(experiment, source.data_dir, source.download)
+    if recorded is not None:
+        stepping = recorded.stepping
+        if recorded.digest != prepared.digest:
+            raise ModflowError(
+                "the recorded training saw other images than those of --data-dir: their SHA-256 is"
+                f" {prepared.digest}, not {recorded.digest}"
+            )
     place = Place.of(platform)
     origin = {
         "modflow": __version__,
@@ -97,16 +116,28 @@ def train_grid(
         "data_source": prepared.source,
         "data_sha256": prepared.digest,
     }
-    store = Store(out, experiment, origin)
     size = group_size(experiment, prepared, place, at_once)
     task = Task(experiment, source, platform, checkpoint_seconds)
+    if not hosts.first:
+        hosts.meet("planned")
+    store = Store(out, experiment, origin)
     try:
-        with store.locked():
-            groups = store.plan(runs, size)
+        with store.locked() if hosts.first else nullcontext():
+            groups = store.plan(runs, size, recorded)
+            if hosts.first:
+                if groups:
+                    stepping = store.stepping(stepping) or task.best_stepping(
+                        prepared, place, len(runs) * experiment.steps, executor
+                    )
+                    store.settle(stepping)
+                hosts.meet("planned")
+            task = replace(task, from_host=store.stepping(None) == "host")
+            own = hosts.share(groups)
             if executor is None:
-                _here(task, groups, prepared, place, store, progress)
+                _here(task, own, prepared, place, store, progress)
             else:
-                _elsewhere(task, groups, store, executor, progress)
+                _elsewhere(task, own, store, executor, progress)
+            hosts.meet("trained")
     finally:
         found = results(store, runs)
     return found
@@ -136,6 +167,20 @@ class Task:
     source: Source
     platform: str | None
     checkpoint_seconds: float
+    from_host: bool = False
+
+    def best_stepping(
+        self, prepared: Prepared, place: Place, steps_in_all: int, executor: Executor | None
+    ) -> str:
+        """`loop` or `host`, by a trial where the work will be done."""
+        if executor is None or not is_worth_trying(self.experiment, place, steps_in_all):
+            return best_stepping(self.experiment, prepared, place, steps_in_all)
+        with _broken():
+            return executor.submit(self._best_stepping, steps_in_all).result()
+
+    def _best_stepping(self, steps_in_all: int) -> str:
+        prepared = Prepared.load(self.experiment, self.source.data_dir, self.source.download)
+        return best_stepping(self.experiment, prepared, Place.of(self.platform), steps_in_all)
 
     def train(
         self,
@@ -156,6 +201,7 @@ class Task:
             prepared,
             place,
             vectorized=place.vectorizes(self.experiment.architecture),
+            from_host=self.from_host,
             folder=folder,
             checkpoint_seconds=self.checkpoint_seconds,
         )
@@ -163,7 +209,12 @@ class Task:
         told = progress or Share(folder).write
         histories = group.train(told)
         seconds = time.perf_counter() - began
-        return histories, {"seconds": seconds, "device": place.kind, "runs_at_once": len(runs)}
+        return histories, {
+            "seconds": seconds,
+            "device": place.kind,
+            "runs_at_once": len(runs),
+            "host": jax.process_index(),
+        }
 
 
 def group_size(
@@ -208,33 +259,41 @@ def _elsewhere(
     failures: list[ModflowError] = []
     left: set[Future[Any]] = set()
     try:
-        for group in groups:
-            folder = store.checkpoints(group).resolve()
-            known[executor.submit(task.train, group, folder)] = group
-        left = set(known)
-        while left:
-            ready, left = wait(left, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
-            for future in ready:
-                try:
-                    _keep(store, known[future], *future.result())
-                except ModflowError as error:
-                    # The other runs are of use without this one.
-                    failures.append(error)
-            if progress is not None:
-                shares = [Share(store.checkpoints(known[future])).read() for future in left]
-                done = len(groups) - len(left)
-                share = (done + sum(shares)) / max(1, len(groups))
-                progress(f"training, {done} of {len(groups)} done", share)
-    except BrokenExecutor as error:
-        raise ModflowError(
-            "a process that trained ended by itself, perhaps for want of memory; --jobs 1 needs "
-            "the least, and the same command goes on from the last checkpoints"
-        ) from error
+        with _broken():
+            for group in groups:
+                folder = store.checkpoints(group).resolve()
+                known[executor.submit(task.train, group, folder)] = group
+            left = set(known)
+            while left:
+                ready, left = wait(left, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    try:
+                        _keep(store, known[future], *future.result())
+                    except ModflowError as error:
+                        # The other runs are of use without this one.
+                        failures.append(error)
+                if progress is not None:
+                    shares = [Share(store.checkpoints(known[future])).read() for future in left]
+                    done = len(groups) - len(left)
+                    share = (done + sum(shares)) / max(1, len(groups))
+                    progress(f"training, {done} of {len(groups)} done", share)
     finally:
         for future in left:
             future.cancel()
     if failures:
         raise failures[0]
+
+
+@contextmanager
+def _broken() -> Iterator[None]:
+    """Say what it means where a process of the executor is gone."""
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise ModflowError(
+            "a process that trained ended by itself, perhaps for want of memory; --jobs 1 needs "
+            "the least, and the same command goes on from the last checkpoints"
+        ) from error
 
 
 class Share:

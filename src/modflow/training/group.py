@@ -21,6 +21,7 @@ from ..errors import ModflowError
 from .checkpoints import Checkpoints
 from .devices import Place
 from .experiment import Experiment, Run
+from .following import coefficients
 from .history import History, Row
 from .prepared import Prepared
 from .program import Data, Measures, State, program
@@ -38,7 +39,8 @@ class Group:
     """The training of some runs from one and the same data set.
 
     With `vectorized`, one program advances all of them, on all devices of the place; otherwise
-    there is one run. `folder` is for checkpoints: what is found there is gone on from.
+    there is one run. With `from_host` its steps are called from the host one by one, with XLA's
+    own convolutions. `folder` is for checkpoints: what is found there is gone on from.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Group:
         place: Place,
         *,
         vectorized: bool,
+        from_host: bool = False,
         folder: Path | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
     ) -> None:
@@ -68,6 +71,8 @@ class Group:
             decay=experiment.decay,
             steps=experiment.steps,
             vectorized=vectorized,
+            from_host=prepared.network("native") if from_host else None,
+            flow=experiment.flow,
         )
         self._falling = factor(experiment.decay, experiment.steps)
 
@@ -86,15 +91,25 @@ class Group:
                     raise
                 raise ModflowError(self._too_large()) from error
 
+    def step_seconds(self, steps: int) -> tuple[float, float]:
+        """How long a step takes, the fastest of so many; and the first, with its compilation."""
+        with self._network.arithmetic(), self._on_device():
+            (h, beta), data = self._rates(), self._data()
+            state, batches = self._begin(h, beta), self._batches(0, 1, self._capacity)
+            taken = []
+            for _ in range(steps + 1):
+                began = time.perf_counter()
+                state, losses = self._program.advance(state, h, beta, data, jnp.asarray(1), batches)
+                jax.block_until_ready((state, losses))
+                taken.append(time.perf_counter() - began)
+            return min(taken[1:]), taken[0]
+
     def _on_device(self) -> Any:
         return jax.default_device(self.place.devices[0])
 
     def _train(self, progress: Callable[[float], None] | None) -> list[History]:
         steps, every = self.experiment.steps, self.experiment.record_every
-        h, beta = (
-            self._stacked([getattr(run, name) for run in self._rows]) for name in ["h", "beta"]
-        )
-        data = self._data()
+        (h, beta), data = self._rates(), self._data()
         state = self._begin(h, beta)
         histories = [History(run) for run in self.runs]
         k, losses = 0, self._no_losses()
@@ -104,7 +119,7 @@ class Group:
             k, state, notes = found
             histories = [History.from_dict(each) for each in notes["histories"]]
             losses = notes["losses"]
-        capacity = min(every, steps)
+        capacity = self._capacity
         saved, chunk = time.monotonic(), 1
 
         def save() -> None:
@@ -153,6 +168,16 @@ class Group:
 
     # -- what goes in ---------------------------------------------------------------------------
 
+    @property
+    def _capacity(self) -> int:
+        """The most steps that one call makes."""
+        return min(self.experiment.record_every, self.experiment.steps)
+
+    def _rates(self) -> tuple[Array, Array]:
+        """h and β of all rows."""
+        h, beta = ([getattr(run, name) for run in self._rows] for name in ("h", "beta"))
+        return self._stacked(h), self._stacked(beta)
+
     def _stacked(self, values: Sequence[float]) -> Array:
         each = [np.asarray(value, self._prepared.dtype) for value in values]
         return self._put(np.stack(each) if self._vectorized else each[0])
@@ -184,14 +209,20 @@ class Group:
         return self._program.begin(*self._stack(starts), h, beta)
 
     def _data(self) -> Data:
-        images, labels = self._prepared.pool
         own = [self._prepared.of_seed(run.seed) for run in self._rows]
-        return Data(
-            self._put(images, shared=True),
-            self._put(labels, shared=True),
-            *self._stack([each[:2] for each in own]),
-            *self._stack([each[2:] for each in own], batch=True),
-        )
+        mean, scale = self._stack([each[:2] for each in own])
+        train, test = self._stack([each[2:] for each in own], batch=True)
+        table = self._coefficients() if self.experiment.flow else None
+        images, labels = (self._put(array, shared=True) for array in self._prepared.pool)
+        return Data(images, labels, mean, scale, train, test, table)
+
+    def _coefficients(self) -> Array:
+        """Of the modified flow, for each run."""
+        of, momenta = self.experiment, [run.beta for run in self._rows]
+        kept = [
+            table.astype(self._prepared.dtype) for table in coefficients(of.flow, momenta, of.steps)
+        ]
+        return self._stack(kept)
 
     def _batches(self, k: int, count: int, capacity: int) -> Int[Array, "..."]:
         """The indices of the images that steps k, ..., k + count - 1 see."""
@@ -231,12 +262,15 @@ class Group:
         measured = jax.device_get(self._program.measure(state, data))
         every = self.experiment.sharpness_every
         for i, history in enumerate(histories):
-            found = Measures(*(np.asarray(leaf).reshape(-1)[i] for leaf in measured))
+            found = jax.tree.map(lambda leaf, i=i: np.asarray(leaf).reshape(-1)[i], measured)
             if history.diverged is None and not math.isfinite(found.loss):
                 history.diverged = k
             if history.diverged is not None:
                 continue
             row = self._row(k, history.run, found)
+            if found.flow_distance is not None:
+                names = "flow_distance", "flow_length", "flow_error"
+                row |= {name: float(getattr(found, name)) for name in names}
             if losses[i]:
                 row["batch_loss"] = float(np.mean(losses[i]))
             if every and k % every == 0:

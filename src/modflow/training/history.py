@@ -30,6 +30,7 @@ COLUMNS = {
     "sharpness": "the largest eigenvalue of the Hessian of E; sharpness_2, ... the next ones",
     "flow_distance": "‖x^k - x̃(t_k)‖ to the modified flow",
     "flow_length": "‖x^k - x^0‖, for comparison",
+    "flow_error": "the integrator's own share of flow_distance, as it estimates it",
 }
 """The columns of a run's table, and what they mean. Not all of them are there in each run."""
 

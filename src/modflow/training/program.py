@@ -2,24 +2,27 @@
 
 One program advances a network by any number of steps; the step size, the momentum and the data
 are its arguments, so that it serves a whole grid. The number of steps is one, too, so that how
-the work is cut into chunks changes no bit of it.
+the work is cut into chunks changes no bit of it. Where steps from the host are faster than a loop
+that is compiled (`devices.Strategy`), the program is that of one step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ..networks.network import Network
-from ..vectors import norm
+from ..vectors import distance, norm
+from .following import Following, follow
 from .rates import optimizer
 
 
@@ -36,6 +39,8 @@ class Data(NamedTuple):
     """The training images in fixed batches; E is the mean over these of their losses."""
     test: Int[Array, "batches batch"]
     """The test images; places left over hold -1."""
+    table: Float[Array, "rows trees"] | None = None
+    """The coefficients of the modified flow, where one runs along."""
 
 
 class State(NamedTuple):
@@ -44,6 +49,7 @@ class State(NamedTuple):
     parameters: PyTree[Array]
     statistics: PyTree[Array]
     optimizer: PyTree[Array]
+    flow: Following | None = None
 
 
 class Measures(NamedTuple):
@@ -57,6 +63,12 @@ class Measures(NamedTuple):
     """‖x^k - x^(k-1)‖/h."""
     test_loss: Float[Array, ""]
     test_accuracy: Float[Array, ""]
+    flow_distance: Float[Array, ""] | None = None
+    """‖x^k - x̃(t_k)‖."""
+    flow_length: Float[Array, ""] | None = None
+    """‖x^k - x^0‖."""
+    flow_error: Float[Array, ""] | None = None
+    """The integrator's share of the distance, estimated."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +113,21 @@ def _cross_entropy(
 
 @lru_cache(maxsize=8)
 def program(
-    network: Network, *, full_batch: bool, decay: str, steps: int, vectorized: bool
+    network: Network,
+    *,
+    full_batch: bool,
+    decay: str,
+    steps: int,
+    vectorized: bool,
+    from_host: Network | None = None,
+    flow: int = 0,
 ) -> Program:
-    """The functions of a network's training. See `Program`."""
+    """The functions of a network's training. See `Program`.
+
+    Where `flow` is not 0, the modified flow of that order runs beside the full batch. With
+    `from_host`, the same network with convolutions that are fast outside of loops only, the host
+    calls each step.
+    """
 
     def seen(data: Data, indices: Int[Array, " n"]) -> tuple[Array, Array]:
         images = data.images[indices].astype(data.mean.dtype)
@@ -113,7 +137,19 @@ def program(
         return optimizer(h, beta, decay, steps)
 
     def begin(parameters: PyTree[Array], statistics: PyTree[Array], h: Array, beta: Array) -> State:
-        return State(parameters, statistics, rule(h, beta).init(parameters))
+        beside = Following.begin(parameters) if flow else None
+        return State(parameters, statistics, rule(h, beta).init(parameters), beside)
+
+    def one_step(
+        of: Network, state: State, h: Array, beta: Array, batch: tuple[Array, Array]
+    ) -> tuple[State, Float[Array, ""]]:
+        parameters, statistics, memory, beside = state
+        (loss, (statistics, _)), gradient = jax.value_and_grad(
+            lambda p: batch_loss(of, p, statistics, *batch), has_aux=True
+        )(parameters)
+        change, memory = rule(h, beta).update(gradient, memory)
+        parameters = optax.apply_updates(parameters, change)
+        return State(parameters, statistics, memory, beside), loss
 
     def advance(
         state: State,
@@ -123,22 +159,51 @@ def program(
         count: Int[Array, ""],
         batches: Int[Array, "capacity batch"],
     ) -> tuple[State, Float[Array, " capacity"]]:
-        update = rule(h, beta).update
         # Outside of the loop, so that the full batch is gathered once.
         everything = seen(data, data.train[0]) if full_batch else None
 
         def step(i: Array, carry: Any) -> Any:
-            (parameters, statistics, memory), losses = carry
+            state, losses = carry
             batch = seen(data, batches[i]) if everything is None else everything
-            (loss, (statistics, _)), gradient = jax.value_and_grad(
-                lambda p: batch_loss(network, p, statistics, *batch), has_aux=True
-            )(parameters)
-            change, memory = update(gradient, memory)
-            parameters = optax.apply_updates(parameters, change)
-            return State(parameters, statistics, memory), losses.at[i].set(loss)
+            state, loss = one_step(network, state, h, beta, batch)
+            if flow:
+                state = state._replace(flow=followed(state, h, data, batch))
+            return state, losses.at[i].set(loss)
 
         losses = jnp.full(len(batches), jnp.nan, data.mean.dtype)
         return lax.fori_loop(0, count, step, (state, losses))
+
+    def followed(state: State, h: Array, data: Data, batch: tuple[Array, Array]) -> Following:
+        assert state.flow is not None
+        assert data.table is not None
+
+        def loss(parameters: PyTree[Array]) -> Float[Array, ""]:
+            return batch_loss(network, parameters, state.statistics, *batch)[0]
+
+        return follow(flow, loss, state.flow, h, data.table)
+
+    @partial(jax.jit, donate_argnums=0)
+    def single(
+        state: State, h: Array, beta: Array, data: Data, indices: Int[Array, " batch"]
+    ) -> tuple[State, Float[Array, ""]]:
+        batch = seen(data, data.train[0] if full_batch else indices)
+        return one_step(from_host or network, state, h, beta, batch)
+
+    def advance_from_host(
+        state: State,
+        h: Array,
+        beta: Array,
+        data: Data,
+        count: Int[Array, ""],
+        batches: Int[Array, "capacity batch"],
+    ) -> tuple[State, Float[np.ndarray, " capacity"]]:
+        losses, order = [], np.asarray(batches)
+        for indices in order[: int(count)]:
+            state, loss = single(state, h, beta, data, indices)
+            losses.append(loss)
+        found = np.full(len(order), np.nan, data.mean.dtype)
+        found[: len(losses)] = jax.device_get(losses)
+        return state, found
 
     def train_loss(
         parameters: PyTree[Array], statistics: PyTree[Array], data: Data, indices: Int[Array, " n"]
@@ -166,7 +231,14 @@ def program(
             norm(optax.tree_utils.tree_get(state.optimizer, "trace")),
             test_loss,
             test_accuracy,
+            *beside(state),
         )
+
+    def beside(state: State) -> tuple[Array | None, ...]:
+        if state.flow is None:
+            return (None, None, None)
+        x, y, start, error, _ = state.parameters, *state.flow
+        return distance(x, y), distance(x, start), error
 
     def tested(state: State, data: Data) -> tuple[Float[Array, ""], Float[Array, ""]]:
         def add(total: Any, indices: Int[Array, " n"]) -> Any:
@@ -200,16 +272,19 @@ def program(
         return jax.tree.map(lambda leaf: leaf / len(data.train), total)
 
     if vectorized:
-        own = Data(None, None, 0, 0, 0, 0)  # type: ignore[arg-type]
+        own = Data(None, None, 0, 0, 0, 0, 0)  # type: ignore[arg-type]
         return Program(
             begin=jax.jit(jax.vmap(begin)),
             advance=jax.jit(jax.vmap(advance, in_axes=(0, 0, 0, own, None, 0)), donate_argnums=0),
             measure=jax.jit(jax.vmap(measure, in_axes=(0, own))),
             product=jax.jit(jax.vmap(product, in_axes=(0, 0, own, 0))),
         )
+    way: Callable[..., Any] = advance_from_host
+    if from_host is None:
+        way = jax.jit(advance, donate_argnums=0)
     return Program(
         begin=jax.jit(begin),
-        advance=jax.jit(advance, donate_argnums=0),
+        advance=way,
         measure=jax.jit(measure),
         product=jax.jit(product),
     )

@@ -15,11 +15,13 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModflowError
+from ..errors import ModflowError, UnknownNameError
 from ..files import write_atomically
+from .devices import STEPPINGS
 from .experiment import Experiment, Run
 from .history import History, table
 
@@ -30,6 +32,32 @@ except ImportError:  # not on every system
 
 LAST = 5
 """Rows over which the paper's Table 1 takes means and standard deviations, one an epoch."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a config.json says of a training that was done."""
+
+    experiment: Experiment
+    groups: tuple[tuple[Run, ...], ...]
+    """The runs that made one program each: their company decides how sums are rounded."""
+    stepping: str | None
+    digest: str
+    """The SHA-256 of the images."""
+
+    @classmethod
+    def read(cls, path: Path) -> Recorded:
+        """From the file. Raises ModflowError where it is none of a training, or damaged."""
+        found = _read(path)
+        experiment = _experiment(found, path)
+        try:
+            groups = tuple(tuple(map(parse_run, group)) for group in found["groups"])
+            digest = str(found["data_sha256"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ModflowError(f"{path} is damaged: {error}") from error
+        if not any(groups):
+            raise ModflowError(f"there are no runs in {path}")
+        return cls(experiment, groups, found.get("stepping"), digest)
 
 
 class Store:
@@ -51,6 +79,7 @@ class Store:
         self._check(origin)
         self._origin = origin
         self._groups: list[list[str]] = self._read_config().get("groups", [])
+        self._stepping: str | None = self._read_config().get("stepping")
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -59,7 +88,7 @@ class Store:
         if not path.is_file():
             raise ModflowError(f"{folder} holds no training: there is no {path.name} in it")
         found = _read(path)
-        own = {"experiment", "groups"}
+        own = {"experiment", "groups", "stepping"}
         origin = {name: value for name, value in found.items() if name not in own}
         return cls(folder, _experiment(found, path), origin)
 
@@ -101,17 +130,46 @@ class Store:
                     ) from None
             yield
 
-    def plan(self, runs: Sequence[Run], size: int) -> list[tuple[Run, ...]]:
+    def stepping(self, asked: str | None) -> str | None:
+        """How steps are made: as asked, or as those of the runs that are here; None for any way.
+
+        Raises ModflowError where the two differ, and for a way that is not known.
+        """
+        if asked is not None and asked not in STEPPINGS:
+            raise UnknownNameError("way of making steps", asked, STEPPINGS)
+        if asked and self._stepping and asked != self._stepping:
+            raise ModflowError(
+                f"{self.folder} holds runs made with --stepping {self._stepping}, which differ from"
+                f" those with {asked} by rounding: give another --out"
+            )
+        return asked or self._stepping
+
+    def settle(self, stepping: str) -> None:
+        """Keep how steps are made."""
+        if stepping != self._stepping:
+            self._stepping = stepping
+            self._save_config()
+
+    def plan(
+        self, runs: Sequence[Run], size: int, recorded: Recorded | None = None
+    ) -> list[tuple[Run, ...]]:
         """The runs that are left to do, in groups that are trained together.
 
         Groups once begun stay as they are, so that a grid that was interrupted ends with the same
-        numbers as one that was not.
+        numbers as one that was not. So do those of a training that is done again.
         """
         by_name = {run.name: run for run in runs}
         known = {name for group in self._groups for name in group}
         new = [run.name for run in runs if run.name not in known]
-        self._groups += [new[i : i + size] for i in range(0, len(new), size)]
-        self._save_config()
+        if new or not self._config.exists():
+            if recorded is None:
+                groups = [new[i : i + size] for i in range(0, len(new), size)]
+            else:
+                groups = [[run.name for run in group] for group in recorded.groups]
+                if self._groups and self._groups != groups:
+                    raise ModflowError(f"{self.folder} holds other runs: give another --out")
+            self._groups += groups
+            self._save_config()
         # A group that was begun for a larger grid is finished as a whole.
         left = []
         for group in self._groups:
@@ -121,7 +179,12 @@ class Store:
         return left
 
     def _save_config(self) -> None:
-        config = {**self._origin, "experiment": self.experiment.to_dict(), "groups": self._groups}
+        config = {
+            **self._origin,
+            "stepping": self._stepping,
+            "experiment": self.experiment.to_dict(),
+            "groups": self._groups,
+        }
         write_atomically(self._config, (json.dumps(config, indent=2) + "\n").encode())
 
     def is_done(self, name: str) -> bool:

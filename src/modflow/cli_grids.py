@@ -1,0 +1,123 @@
+"""What commands that train have in common: where it is done, by whom, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .console import Status
+from .errors import ModflowError
+
+if TYPE_CHECKING:
+    from .training.experiment import Experiment, Run
+    from .training.grids import GridResult
+    from .training.hosts import Hosts
+    from .training.store import Recorded
+
+
+@dataclass(frozen=True)
+class Where:
+    """The options of that name."""
+
+    data_dir: Path | None = None
+    download: bool = False
+    jobs: int | None = None
+    at_once: int | None = None
+    stepping: str | None = None
+    dask: str | None = None
+    hosts: str | None = None
+    device: str | None = None
+
+    def check(self) -> None:
+        """Raise ModflowError for what cannot be, and where a library is not installed."""
+        if self.jobs is not None and self.jobs < 1:
+            raise ModflowError(f"at least one process is needed; got --jobs {self.jobs}")
+        ways = {"dask": self.dask, "jobs": self.jobs, "hosts": self.hosts}
+        given = [f"--{name}" for name, value in ways.items() if value is not None]
+        if len(given) > 1:
+            raise ModflowError(f"{' and '.join(given)} exclude each other")
+        check_installed()
+
+    @contextmanager
+    def joined(self) -> Iterator[Hosts]:
+        """This process among others, where there are some."""
+        from .training.hosts import ALONE, hosts
+
+        if self.hosts is None:
+            yield ALONE
+            return
+        with hosts(self.hosts) as found:
+            yield found
+
+
+def check_installed() -> None:
+    """Raise ModflowError unless the libraries for networks are there."""
+    from importlib.util import find_spec
+
+    missing = [
+        name for name in ("flax", "optax", "orbax.checkpoint") if not _is_there(name, find_spec)
+    ]
+    if missing:
+        raise ModflowError(f"training needs {', '.join(missing)}: pip install 'modflow[networks]'")
+
+
+def _is_there(name: str, find: Callable[[str], Any]) -> bool:
+    try:
+        return find(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def train_here(
+    experiment: Experiment,
+    runs: tuple[Run, ...],
+    out: Path,
+    where: Where,
+    hosts: Hosts,
+    *,
+    recorded: Recorded | None = None,
+) -> GridResult:
+    """Train a grid with progress on stderr; after Ctrl-C, what is done by then."""
+    from .processors import default_jobs
+    from .report.progress import LateProgress
+    from .training.devices import Place
+    from .training.executors import dask_cluster, processes
+    from .training.grids import Source, load_grid, train_grid
+
+    jobs = where.jobs
+    if jobs is None:
+        # Where runs are not in one program, they gain from a processor each.
+        together = Place.of(where.device).vectorizes(experiment.architecture)
+        jobs = 1 if together or hosts.count > 1 else min(default_jobs(), len(runs))
+    elsewhere: Any = nullcontext()
+    if where.dask is not None:
+        elsewhere = dask_cluster(where.dask)
+    elif jobs > 1:
+        elsewhere = processes(jobs)
+    try:
+        with LateProgress("compiling", steady=True) as progress, elsewhere as executor:
+            return train_grid(
+                experiment,
+                runs,
+                out,
+                source=Source(where.data_dir, where.download),
+                platform=where.device,
+                at_once=where.at_once,
+                stepping=where.stepping,
+                executor=executor,
+                hosts=hosts,
+                recorded=recorded,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        return load_grid(out, runs)
+
+
+def exit_status(result: GridResult) -> Status:
+    """What a grid of runs says by the exit status."""
+    if result.diverged:
+        return Status.FAILS
+    return Status.HOLDS if result.complete else Status.INCONCLUSIVE
