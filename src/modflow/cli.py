@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .cli_grids import check_installed
+from .cli_grids import Json, check_installed
 from .cli_reproduce import reproduce
 from .cli_training import train
 from .console import Status, do_all, interrupt, say, show
@@ -49,7 +49,6 @@ _BY_VERDICT = {
     "inconclusive": Status.INCONCLUSIVE,
 }
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Beta = Annotated[str | None, typer.Option("--beta", help="Momentum: 0.9, 9/10.")]
 Settings = Annotated[
     list[str] | None,
@@ -156,7 +155,10 @@ def sweep(
     settings: Settings = None,
     problem: Annotated[
         str,
-        typer.Option(help="two-layer, rosenbrock, quadratic, digits-logistic, digits-tanh."),
+        typer.Option(
+            help="two-layer, rosenbrock, quadratic, digits-logistic, digits-tanh; networks with "
+            "batch normalization: digits-mlp, digits-resnet, and both with -relu."
+        ),
     ] = "two-layer",
     order: Annotated[int, typer.Option(help="Order of the flow, and the order expected.")] = 2,
     flow: Annotated[str, typer.Option(help="piecewise, or limit: k → ∞ from the start.")] = (

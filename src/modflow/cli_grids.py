@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from .console import Status
 from .errors import ModflowError
@@ -16,6 +18,24 @@ if TYPE_CHECKING:
     from .training.grids import GridResult
     from .training.hosts import Hosts
     from .training.store import Recorded
+
+
+DataDir = Annotated[
+    Path | None, typer.Option(help="The folder of the data files; default: the user's cache.")
+]
+Download = Annotated[bool, typer.Option("--download", help="Fetch data files that are not there.")]
+Jobs = Annotated[
+    int | None, typer.Option(help="Processes of this machine; default: what is fastest.")
+]
+AtOnce = Annotated[int | None, typer.Option(help="Runs in one program; default: as memory allows.")]
+Dask = Annotated[str | None, typer.Option(help="Train on a Dask cluster: the scheduler's address.")]
+OtherHosts = Annotated[
+    str | None,
+    typer.Option(help="Join other hosts that run this command: auto, or ADDRESS:PORT,COUNT,INDEX."),
+]
+Device = Annotated[str | None, typer.Option(help="cpu, gpu or tpu; default: JAX's.")]
+Plot = Annotated[Path | None, typer.Option(help="Write a .pdf, .png or .svg figure.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,15 @@ class Where:
             yield found
 
 
+def check_plot(plot: Path | None) -> None:
+    """Raise ModflowError unless a figure can be written there: before the work, not after it."""
+    if plot is not None:
+        from .files import check_figure_format, check_writable
+
+        check_figure_format(plot)
+        check_writable(plot)
+
+
 def check_installed() -> None:
     """Raise ModflowError unless the libraries for networks are there."""
     from importlib.util import find_spec
@@ -81,7 +110,6 @@ def train_here(
     recorded: Recorded | None = None,
 ) -> GridResult:
     """Train a grid with progress on stderr; after Ctrl-C, what is done by then."""
-    from .processors import default_jobs
     from .report.progress import LateProgress
     from .training.devices import Place
     from .training.executors import dask_cluster, processes
@@ -89,9 +117,8 @@ def train_here(
 
     jobs = where.jobs
     if jobs is None:
-        # Where runs are not in one program, they gain from a processor each.
-        together = Place.of(where.device).vectorizes(experiment.architecture)
-        jobs = 1 if together or hosts.count > 1 else min(default_jobs(), len(runs))
+        most = Place.of(where.device).processes(experiment.architecture)
+        jobs = 1 if hosts.count > 1 else min(most, len(runs))
     elsewhere: Any = nullcontext()
     if where.dask is not None:
         elsewhere = dask_cluster(where.dask)

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .cli_grids import Where, train_here
+from .cli_grids import (
+    AtOnce,
+    Dask,
+    DataDir,
+    Device,
+    Download,
+    Jobs,
+    Json,
+    OtherHosts,
+    Plot,
+    Where,
+    check_plot,
+    train_here,
+)
 from .console import Status, do_all, interrupt, say, show
 
 if TYPE_CHECKING:
@@ -25,35 +38,18 @@ def reproduce(
             " processors. tiny: digits, two minutes."
         ),
     ] = "tiny",
-    data_dir: Annotated[
-        Path | None, typer.Option(help="The folder of the data files; default: the user's cache.")
-    ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Fetch data files that are not there.")
-    ] = False,
+    data_dir: DataDir = None,
+    download: Download = False,
     out: Annotated[
         Path, typer.Option(help="The folder of the results; what is done there is skipped.")
     ] = Path("reproduced"),
-    jobs: Annotated[
-        int | None, typer.Option(help="Processes of this machine; default: what is fastest.")
-    ] = None,
-    at_once: Annotated[
-        int | None, typer.Option(help="Runs in one program; default: as memory allows.")
-    ] = None,
-    dask: Annotated[
-        str | None, typer.Option(help="Train on a Dask cluster: the scheduler's address.")
-    ] = None,
-    hosts: Annotated[
-        str | None,
-        typer.Option(
-            help="Join other hosts that run this command: auto, or ADDRESS:PORT,COUNT,INDEX."
-        ),
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, gpu or tpu; default: JAX's.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Write a .pdf, .png or .svg figure.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")
-    ] = False,
+    jobs: Jobs = None,
+    at_once: AtOnce = None,
+    dask: Dask = None,
+    hosts: OtherHosts = None,
+    device: Device = None,
+    plot: Plot = None,
+    as_json: Json = False,
 ) -> None:
     """Run an experiment of the paper on networks, and show its numbers beside the paper's.
 
@@ -61,11 +57,7 @@ def reproduce(
     diverged. Ended early, by Ctrl-C or otherwise, the same command goes on from the last
     checkpoints.
     """
-    if plot is not None:
-        from .files import check_figure_format, check_writable
-
-        check_figure_format(plot)
-        check_writable(plot)
+    check_plot(plot)
     where = Where(data_dir, download, jobs, at_once, None, dask, hosts, device)
     where.check()
     from .report.reproduction import Reproduced

@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .cli_grids import Where, exit_status, train_here
+from .cli_grids import (
+    AtOnce,
+    Dask,
+    DataDir,
+    Device,
+    Download,
+    Jobs,
+    Json,
+    OtherHosts,
+    Plot,
+    Where,
+    check_plot,
+    exit_status,
+    train_here,
+)
 from .console import do_all, interrupt, say, show
 from .errors import ModflowError
 
@@ -27,12 +41,8 @@ def train(
         typer.Option(help="Do again what a config.json says, with the same bits on this device."),
     ] = None,
     data: Annotated[str, typer.Option(help="digits, mnist, cifar-10, cifar-100.")] = "digits",
-    data_dir: Annotated[
-        Path | None, typer.Option(help="The folder of the data files; default: the user's cache.")
-    ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Fetch data files that are not there.")
-    ] = False,
+    data_dir: DataDir = None,
+    download: Download = False,
     images: Annotated[
         str, typer.Option("--train", help="Training images, drawn by the seed: a number, or all.")
     ] = "1000",
@@ -80,43 +90,26 @@ def train(
     out: Annotated[
         Path, typer.Option(help="The folder of the results; what is done there is skipped.")
     ] = Path("runs"),
-    jobs: Annotated[
-        int | None, typer.Option(help="Processes of this machine; default: what is fastest.")
-    ] = None,
-    at_once: Annotated[
-        int | None, typer.Option(help="Runs in one program; default: as memory allows.")
-    ] = None,
+    jobs: Jobs = None,
+    at_once: AtOnce = None,
     stepping: Annotated[
         str | None,
         typer.Option(
             help="loop (compiled) or host (a call each); default: what is faster, as tried out."
         ),
     ] = None,
-    dask: Annotated[
-        str | None, typer.Option(help="Train on a Dask cluster: the scheduler's address.")
-    ] = None,
-    hosts: Annotated[
-        str | None,
-        typer.Option(
-            help="Join other hosts that run this command: auto, or ADDRESS:PORT,COUNT,INDEX."
-        ),
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, gpu or tpu; default: JAX's.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Write a .pdf, .png or .svg figure.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")
-    ] = False,
+    dask: Dask = None,
+    hosts: OtherHosts = None,
+    device: Device = None,
+    plot: Plot = None,
+    as_json: Json = False,
 ) -> None:
     """Train a network over step sizes, momenta and seeds, and record what the theory asks.
 
     Exit status 1 where a run diverged. Ended early, by Ctrl-C or otherwise, the same command goes
     on from the last checkpoints.
     """
-    if plot is not None:
-        from .files import check_figure_format, check_writable
-
-        check_figure_format(plot)
-        check_writable(plot)
+    check_plot(plot)
     if steps is not None and epochs is not None:
         raise ModflowError("--steps and --epochs exclude each other")
     where = Where(data_dir, download, jobs, at_once, stepping, dask, hosts, device)

@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from modflow import ModflowError
+from modflow.networks.network import Network
+from modflow.processors import default_jobs
 from modflow.training.devices import Place
 from modflow.training.experiment import Experiment
 from modflow.training.grids import group_size
@@ -109,17 +111,27 @@ def test_as_many_at_once_as_memory_holds():
     # Activations of 200 images, twice over: 17 convolutions, a normalization and more behind each.
     assert 200 * 8 * 8 * 8 * 4 * 17 < each < 200 * 8 * 8 * 8 * 4 * 17 * 40
     for free, count in ((each * 100, 80), (each, 1), (each * 10**6, 256)):
-        assert group_size(experiment, prepared, Place((Device(free),)), None) == count
-    assert group_size(experiment, prepared, Place((Device(each * 10),) * 4), None) == 32
-    assert group_size(experiment, prepared, Place((Device(each),)), 7) == 7
+        assert group_size(prepared, Place((Device(free),)), None) == count
+    assert group_size(prepared, Place((Device(each * 10),) * 4), None) == 32
+    assert group_size(prepared, Place((Device(each),)), 7) == 7
     # One by one on a CPU, whatever there is.
-    assert group_size(experiment, prepared, Place.of("cpu"), 7) == 1
+    assert group_size(prepared, Place.of("cpu"), 7) == 1
 
 
 def test_strategies():
     gpu, cpu = Place((Device(1),)), Place.of("cpu")
     assert (gpu.convolutions, cpu.convolutions) == ("native", "products")
-    assert [gpu.vectorizes(name) for name in ("mlp", "resnet-18")] == [True, True]
-    assert [cpu.vectorizes(name) for name in ("mlp", "resnet-18")] == [True, False]
+    small, wide = (Network("mlp", (8, 8, 1), width=width) for width in (32, 256))
+    residual = Network("resnet-18", (8, 8, 1), width=1)
+    for network, batch, on_cpu in (
+        (small, 64, True),
+        (small, 1000, False),
+        (wide, 64, False),
+        (residual, 1, False),
+    ):
+        assert gpu.vectorizes(network, batch)
+        assert cpu.vectorizes(network, batch) == on_cpu
+    assert cpu.processes("resnet-18") == default_jobs()
+    assert cpu.processes("mlp") == gpu.processes("resnet-18") == 1
     with pytest.raises(ModflowError, match="there is no gpu here"):
         Place.of("gpu")

@@ -255,3 +255,17 @@ def test_a_flow_beside(run, tmp_path):
     rows = list(csv.DictReader(table.open()))
     assert float(rows[0]["flow_distance"]) == 0
     assert 0 < float(rows[-1]["flow_distance"]) < float(rows[-1]["flow_length"])
+
+
+def test_too_little_memory_says_what_may_fit(run, refused, tmp_path, monkeypatch):
+    import jax
+
+    def full(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes")
+
+    monkeypatch.setattr(group_module.Group, "_begin", full)
+    out = ("--out", str(tmp_path / "o"))
+    said = refused("train", *QUICK, *out, "--beta", "0,0.3,0.5,0.9", "--at-once", "4")
+    assert "out of memory with 4 runs in one program; 2 may fit: --at-once 2" in said
+    said = refused("train", *QUICK, "--out", str(tmp_path / "p"))
+    assert "take a smaller --batch, --width or --size" in said

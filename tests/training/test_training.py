@@ -36,8 +36,8 @@ def trained(runs, **settings):
     experiment = Experiment(**{**SMALL, **settings})
     prepared = Prepared.load(experiment, None, False)
     place = Place.of("cpu")
-    together = place.vectorizes(experiment.architecture)
-    return Group(experiment, runs, prepared, place, vectorized=together).train(), prepared
+    group = Group(experiment, runs, prepared, place, vectorized=len(runs) > 1)
+    return group.train(), prepared
 
 
 def loss_of(prepared, seed):

@@ -4,7 +4,8 @@ What it decides was measured, and `benchmarks/` measures it again (`convolutions
 `grids.py`). On GPUs and TPUs a chunk of steps is one program and so is a grid of runs. On CPUs
 XLA's convolutions are slow in loops and under `vmap`; as sums of matrix products they keep their
 speed in loops, though several networks with convolutions in one program still take longer than
-one after another, while small networks without convolutions gain a factor. Whether one network's
+one after another, and so do dense layers that fill the processor, while small ones gain a factor.
+Whether one network's
 steps are faster as products in a loop, or with XLA's convolutions one by one from the host,
 depends on its sizes and on the processor: that is tried out (`trial`).
 """
@@ -18,12 +19,17 @@ from typing import Any
 import jax
 
 from ..errors import ModflowError
+from ..networks.network import Network
+from ..processors import default_jobs
 
 PLATFORMS = ("cpu", "gpu", "tpu")
 STEPPINGS = ("loop", "host")
 """Whether a chunk of steps is a loop within one program, or the host calls each of them."""
 _SHARE = 0.8
 """Of the memory that is free."""
+_SMALL = 4096
+"""Activations of a layer, batch times width, up to which a CPU gains from several runs at once:
+a factor of 3 at a quarter of it, nothing any more at twice as many."""
 _MOST = 256
 """Runs in one program: beyond it nothing is gained, and compiling takes ever longer."""
 
@@ -63,14 +69,21 @@ class Place:
         """How a network convolves here; see `modflow.networks.convolution`."""
         return "products" if self.platform == "cpu" else "native"
 
-    def vectorizes(self, architecture: str) -> bool:
-        """Whether several runs of such a network are faster in one program than one by one."""
-        return self.platform != "cpu" or architecture == "mlp"
+    def vectorizes(self, network: Network, batch: int) -> bool:
+        """Whether several runs of a network are faster in one program than one by one."""
+        if self.platform != "cpu":
+            return True
+        return network.architecture == "mlp" and batch * network.breadth <= _SMALL
 
     def may_step_from_host(self, architecture: str) -> bool:
         """Whether steps from the host can be faster than a loop of them: where XLA's own
         convolutions are not in use because they are slow in loops."""
-        return self.convolutions != "native" and not self.vectorizes(architecture)
+        return self.convolutions != "native" and architecture != "mlp"
+
+    def processes(self, architecture: str) -> int:
+        """How many processes of this machine gain: a processor each for networks that do not fill
+        several. MLPs are trained faster than processes start."""
+        return default_jobs() if self.platform == "cpu" and architecture != "mlp" else 1
 
     def free_memory(self) -> int | None:
         """Bytes that one device has left; None where it does not say."""

@@ -116,7 +116,7 @@ def train_grid(
         "data_source": prepared.source,
         "data_sha256": prepared.digest,
     }
-    size = group_size(experiment, prepared, place, at_once)
+    size = group_size(prepared, place, at_once)
     task = Task(experiment, source, platform, checkpoint_seconds)
     if not hosts.first:
         hosts.meet("planned")
@@ -200,7 +200,8 @@ class Task:
             runs,
             prepared,
             place,
-            vectorized=place.vectorizes(self.experiment.architecture),
+            # A run alone has more of several devices to itself as it is.
+            vectorized=len(runs) > 1,
             from_host=self.from_host,
             folder=folder,
             checkpoint_seconds=self.checkpoint_seconds,
@@ -217,13 +218,11 @@ class Task:
         }
 
 
-def group_size(
-    experiment: Experiment, prepared: Prepared, place: Place, at_once: int | None
-) -> int:
+def group_size(prepared: Prepared, place: Place, at_once: int | None) -> int:
     """How many runs make one program. Raises ModflowError for less than one."""
     if at_once is not None and at_once < 1:
         raise ModflowError(f"at least one run makes a program; got --at-once {at_once}")
-    if not place.vectorizes(experiment.architecture):
+    if not place.vectorizes(prepared.network("native"), prepared.batch):
         return 1
     if at_once is not None:
         return at_once
