@@ -11,8 +11,13 @@ from jax.flatten_util import ravel_pytree
 import modflow as mf
 from modflow.problems import PROBLEMS, Problem, problem_named
 
+# Operation by operation, as here, a ResNet takes half a minute.
+EAGER = [
+    pytest.param(name, marks=pytest.mark.slow if "resnet" in name else ()) for name in PROBLEMS
+]
 
-@pytest.mark.parametrize("name", PROBLEMS)
+
+@pytest.mark.parametrize("name", EAGER)
 def test_gradients_agree_with_central_differences(name):
     problem = problem_named(name)
     with jax.enable_x64(True):

@@ -18,6 +18,9 @@ from jaxtyping import Array, Float
 _FEW = 64
 """Up to so many factors in all, the patches are laid out in memory, and one product is taken:
 products with a handful of columns each would be slower than the copy."""
+_SMALL = 2**20
+"""And so they are where they have at most so many entries, as one product compiles faster than
+nine; larger ones would be kept for the way back, nine times the memory of the images."""
 
 
 def as_products(
@@ -56,7 +59,8 @@ def as_products(
         flat = jnp.matmul(patches.reshape(n * height * width, -1), matrix, precision=precision)
         return flat.reshape(n, height, width, features)
 
-    if rows * columns * channels <= _FEW:
+    factors = rows * columns * channels
+    if factors <= _FEW or n * height * width * factors <= _SMALL:
         patches = jnp.concatenate([shifted(i, j) for i, j in places], axis=-1)
         return product(patches, kernel.reshape(-1, features))
     first, *others = (product(shifted(i, j), kernel[i, j]) for i, j in places)

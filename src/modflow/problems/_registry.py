@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ..errors import UnknownNameError
-from . import classic, digits, quadratic
+from . import classic, digits, networks, quadratic
 from ._base import Problem
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {
@@ -14,6 +15,10 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
     "quadratic": quadratic.quadratic,
     "digits-logistic": digits.logistic,
     "digits-tanh": digits.tanh_network,
+    "digits-mlp": networks.mlp,
+    "digits-resnet": networks.resnet,
+    "digits-mlp-relu": partial(networks.mlp, networks.KINKED),
+    "digits-resnet-relu": partial(networks.resnet, networks.KINKED),
 }
 
 
