@@ -354,4 +354,5 @@ def test_trainings_name_the_command_that_decides(name):
     assert claim.command.startswith("modflow reproduce ")
     (evidence,) = check_claim(claim).evidence
     assert evidence.verdict == "inconclusive"
-    assert "later release" in evidence.detail
+    assert f"`{claim.command}` decides it" in evidence.detail
+    assert "`modflow verify --results`" in evidence.detail

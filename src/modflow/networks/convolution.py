@@ -1,9 +1,9 @@
 """Convolutions as sums of matrix products, for a processor.
 
 XLA's own convolution is fast on a CPU only in a program without loops: within `lax.scan` it runs
-20 times slower, and under `vmap` five times (`benchmarks/convolutions.py` measures both). Matrix
-products keep their speed everywhere, so that on the CPU too whole chunks of training steps, and
-the flows of networks, are one compiled program. On GPUs and TPUs XLA's convolution stays.
+20 times slower, and under `vmap` three to five times (`benchmarks/convolutions.py` measures both).
+Matrix products keep their speed everywhere, so that on the CPU too whole chunks of training steps,
+and the flows of networks, are one compiled program. On GPUs and TPUs XLA's convolution stays.
 """
 
 from __future__ import annotations
