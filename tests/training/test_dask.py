@@ -16,10 +16,8 @@ from modflow.training.grids import train_grid
 
 pytest.importorskip("distributed")
 
-# Networks with convolutions are trained one by one on a CPU: a task each.
-EXPERIMENT = Experiment(
-    architecture="resnet-10", width=1, train=50, test=50, size=4, steps=40, record_every=5
-)
+# With one run at once, each is a task.
+EXPERIMENT = Experiment(train=50, test=50, width=4, steps=160, record_every=4)
 RUNS = grid_of([0.1], [0.0, 0.9], [0, 1])
 
 
@@ -75,7 +73,13 @@ def test_a_worker_is_killed_on_the_way(scheduler, workers, tmp_path):
 
     with dask_cluster(scheduler) as executor:
         result = train_grid(
-            EXPERIMENT, RUNS, out, executor=executor, progress=progress, checkpoint_seconds=0
+            EXPERIMENT,
+            RUNS,
+            out,
+            at_once=1,
+            executor=executor,
+            progress=progress,
+            checkpoint_seconds=0,
         )
     assert workers[0].poll() is not None
     assert workers[1].poll() is None
@@ -83,9 +87,9 @@ def test_a_worker_is_killed_on_the_way(scheduler, workers, tmp_path):
     # Every run is there once, and with the numbers that this process finds.
     assert len(list((out / "runs").glob("*.json"))) == len(RUNS)
     assert [history.run for history in result.histories] == list(RUNS)
-    here = train_grid(EXPERIMENT, RUNS, tmp_path / "here")
+    here = train_grid(EXPERIMENT, RUNS, tmp_path / "here", at_once=1)
     for there, alone in zip(result.histories, here.histories, strict=True):
-        assert [row["step"] for row in there.rows] == list(range(0, 41, 5))
+        assert [row["step"] for row in there.rows] == list(range(0, 161, 4))
         assert there.rows == alone.rows
     assert kept[-1] == 1
     notes = json.loads((out / "runs" / f"{RUNS[0].name}.json").read_text())

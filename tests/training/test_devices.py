@@ -24,53 +24,53 @@ from modflow.training.group import Group
 from modflow.training.prepared import Prepared
 
 assert len(jax.devices()) == 8
-found = {}
-for name, settings, runs in (
-    ("full batch", {"batch": None}, grid_of([0.1], [0.9], [0])),
-    ("mini-batches", {"batch": 24}, grid_of([0.1], [0.9], [0])),
-    ("uneven", {"train": 90, "batch": 30}, grid_of([0.1], [0.9], [0])),
-    ("together", {"batch": 24}, grid_of([0.1, 0.2], [0.0, 0.5, 0.9], [0, 1])),
-):
-    experiment = Experiment(**{"train": 96, "test": 50, "width": 8, "steps": 20,
-        "record_every": 5, "sharpness_every": 20, "precision": "float64", **settings})
-    prepared = Prepared.load(experiment, None, False)
-    for count in (1, 8):
-        place = Place(tuple(jax.devices()[:count]))
-        group = Group(experiment, runs, prepared, place, vectorized=len(runs) > 1)
-        shards = set()
-        original = group._program.advance
-        def seen(state, *rest, shards=shards, original=original):
-            leaf = jax.tree.leaves(state)[0]
-            shards.add((len(leaf.sharding.device_set), len(rest[2].train.sharding.device_set),
-                        rest[2].train.sharding.is_fully_replicated))
-            return original(state, *rest)
-        group._program = group._program.__class__(**{**vars(group._program), "advance": seen})
-        histories = group.train()
-        found[f"{name} {count}"] = [h.rows for h in histories], sorted(shards)
+one = grid_of([0.1], [0.9], [0])
+many = grid_of([0.1, 0.2], [0.0, 0.5, 0.9], [0, 1])
+settings, runs = {
+    "full batch": ({"batch": None}, one),
+    "mini-batches": ({"batch": 24}, one),
+    "uneven": ({"train": 90, "batch": 30}, one),
+    "together": ({"batch": 24}, many),
+}[sys.argv[1]]
+experiment = Experiment(**{"train": 96, "test": 50, "width": 8, "steps": 20,
+    "record_every": 5, "sharpness_every": 20, "precision": "float64", **settings})
+prepared = Prepared.load(experiment, None, False)
+found = []
+for count in (1, 8):
+    place = Place(tuple(jax.devices()[:count]))
+    group = Group(experiment, runs, prepared, place, vectorized=len(runs) > 1)
+    shards = set()
+    original = group._program.advance
+    def seen(state, *rest, shards=shards, original=original):
+        leaf = jax.tree.leaves(state)[0]
+        shards.add((len(leaf.sharding.device_set), len(rest[2].train.sharding.device_set),
+                    rest[2].train.sharding.is_fully_replicated))
+        return original(state, *rest)
+    group._program = group._program.__class__(**{**vars(group._program), "advance": seen})
+    histories = group.train()
+    found.append(([h.rows for h in histories], sorted(shards)))
 print(json.dumps(found))
 """
 
+# What compiles longer: mini-batches alone, and batches that eight devices cannot share out evenly.
+SLOW = ("mini-batches", "uneven")
+CASES = ("full batch", "together", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW))
 
-@pytest.fixture(scope="module")
-def found():
-    """What one device and eight make of the same trainings: rows, and how the work was shared."""
+
+@pytest.mark.parametrize("name", CASES)
+def test_eight_devices_agree_with_one(name):
     # Eight devices on few processors, beside other tests: none of them is stuck, some are late.
     late = "--xla_cpu_collective_call_terminate_timeout_seconds=1000"
     flags = f"{os.environ.get('XLA_FLAGS', '')} {late} --xla_force_host_platform_device_count=8"
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", SCRIPT, name],
         env={**os.environ, "XLA_FLAGS": flags},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-@pytest.mark.parametrize("name", ["full batch", "mini-batches", "uneven", "together"])
-def test_eight_devices_agree_with_one(found, name):
-    (one, _), (eight, _) = found[f"{name} 1"], found[f"{name} 8"]
+    (one, alone), (eight, shared) = json.loads(done.stdout)
     assert len(one) == len(eight) == (12 if name == "together" else 1)
     for a, b in zip(one, eight, strict=True):
         assert [row["step"] for row in a] == [0, 5, 10, 15, 20]
@@ -78,18 +78,9 @@ def test_eight_devices_agree_with_one(found, name):
             assert first.keys() == second.keys()
             for column in first:
                 assert first[column] == pytest.approx(second[column], rel=1e-7, abs=1e-12), column
-
-
-def test_the_work_is_shared(found):
-    """(devices of the weights, devices of the images, whether all have all images)"""
-    for name, replicated in (
-        ("full batch", False),
-        ("mini-batches", False),
-        ("uneven", True),
-        ("together", False),
-    ):
-        assert found[f"{name} 8"][1] == [[8, 8, replicated]], name
-        assert found[f"{name} 1"][1][0][:2] == [1, 1]
+    # Devices of the weights, devices of the images, and whether all have all images.
+    assert shared == [[8, 8, name == "uneven"]]
+    assert alone[0][:2] == [1, 1]
 
 
 class Device:

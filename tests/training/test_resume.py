@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from modflow import ModflowError
+from modflow.training import grids
 from modflow.training import group as group_module
 from modflow.training.checkpoints import Checkpoints
 from modflow.training.executors import processes
@@ -106,6 +107,22 @@ def test_killed_and_started_again(finished, tmp_path):
     assert kept
     assert train_grid(EXPERIMENT, RUNS, tmp_path).complete
     assert contents(tmp_path) == contents(finished)
+
+
+def test_the_rate_is_told(monkeypatch):
+    """Steps in a second, from the first ones on; what is there at the start was made before."""
+    clock, told = iter([0.0, 50.0, 52.0, 54.0, 54.5]), []
+    monkeypatch.setattr(grids.time, "monotonic", lambda: next(clock))
+    progress = grids.with_rate(lambda what, share: told.append((what, share)), 1000)
+    for share in (0.5, 0.5, 0.51, 0.52, 0.97):
+        progress("training", share)
+    assert told == [
+        ("training", 0.5),
+        ("training", 0.5),
+        ("training", 0.51),
+        ("training, 5 steps/s", 0.52),
+        ("training, 184 steps/s", 0.97),
+    ]
 
 
 def test_what_is_done_is_skipped(finished, tmp_path, monkeypatch):

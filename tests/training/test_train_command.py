@@ -186,8 +186,11 @@ def test_real_mnist(run, tmp_path):
     assert json.loads(shown)["runs"][0]["final_test_accuracy"] > 0.85
 
 
+RESIDUAL = ("--network", "resnet-10", "--width", "1", "--batch", "20")
+
+
 @pytest.mark.parametrize(
-    "network", [("--at-once", "2"), ("--network", "resnet-10", "--width", "1", "--batch", "20")]
+    "network", [("--at-once", "2"), pytest.param(RESIDUAL, marks=pytest.mark.slow)]
 )
 def test_a_configuration_is_done_again_bit_by_bit(run, tmp_path, network):
     first, second = tmp_path / "first", tmp_path / "second"
@@ -220,7 +223,7 @@ def test_a_configuration_says_everything(refused, run, tmp_path):
 
 
 def test_steps_from_the_host(run, refused, tmp_path):
-    small = ("--network", "resnet-10", "--width", "1", "--batch", "20", "--jobs", "1")
+    small = (*RESIDUAL, "--jobs", "1")
     out = ("--out", str(tmp_path / "a"))
     assert run("train", *QUICK, *small, *out, "--stepping", "host").status == 0
     assert json.loads((tmp_path / "a" / "config.json").read_text())["stepping"] == "host"

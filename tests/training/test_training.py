@@ -218,7 +218,10 @@ def test_columns_are_described():
     assert {name for row in history.rows for name in row} <= set(COLUMNS)
 
 
-@pytest.mark.parametrize("order", [1, 2, 3])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("order", [pytest.param(1, marks=SLOW), pytest.param(2, marks=SLOW), 3])
 def test_the_flow_beside_a_training_is_that_of_the_sweeps(order):
     """x̃(t_k) by `SideBySide`, in another loop; and momenta in one program have their own tables."""
     runs = [Run(0.05, beta, 1) for beta in (0.0, 0.6)]
@@ -248,7 +251,7 @@ def test_flows_alone_and_together_agree():
             assert a["flow_distance"] == pytest.approx(b["flow_distance"], rel=1e-8, abs=1e-14)
 
 
-@pytest.mark.parametrize("beta", [0.0, 0.7])
+@pytest.mark.parametrize("beta", [pytest.param(0.0, marks=SLOW), 0.7])
 def test_steps_from_the_host_are_those_of_a_loop(beta):
     """The other convolutions, and the other way round the steps: the same to rounding."""
     settings = {"architecture": "resnet-10", "width": 1, "batch": 20, "steps": 5}

@@ -133,6 +133,8 @@ def train_grid(
                 hosts.meet("planned")
             task = replace(task, from_host=store.stepping(None) == "host")
             own = hosts.share(groups)
+            if progress is not None:
+                progress = with_rate(progress, experiment.steps * sum(map(len, own)))
             if executor is None:
                 _here(task, own, prepared, place, store, progress)
             else:
@@ -216,6 +218,29 @@ class Task:
             "runs_at_once": len(runs),
             "host": jax.process_index(),
         }
+
+
+def with_rate(progress: Progress, steps: int) -> Progress:
+    """Tell how many of all these `steps` are made in a second, too.
+
+    It is counted from where the share first grows: what comes before is mostly compilation.
+    """
+    begun: float | None = None
+    since = 0.0
+
+    def told(what: str, share: float) -> None:
+        nonlocal begun, since
+        now = time.monotonic()
+        if begun is None or since == 0:
+            if begun is not None and share > begun:
+                since = now
+            begun = share
+        elif share > begun and now > since:
+            rate = steps * (share - begun) / (now - since)
+            what = f"{what}, {rate:,.0f} steps/s" if rate >= 10 else f"{what}, {rate:.2g} steps/s"
+        progress(what, share)
+
+    return told
 
 
 def group_size(prepared: Prepared, place: Place, at_once: int | None) -> int:
