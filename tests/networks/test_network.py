@@ -143,6 +143,7 @@ def test_smooth_activations_have_derivatives(activation):
     ("wrong", "message"),
     [
         ({"architecture": "resnet-19"}, "did you mean 'resnet-18'"),
+        ({"architecture": "densenet-121", "shape": (7, 9, 1)}, "8 x 8 pixels or more; got 7 x 9"),
         ({"activation": "sine"}, "unknown activation"),
         ({"initialization": "zeros"}, "unknown initialization"),
         ({"precision": "float16"}, "unknown precision"),

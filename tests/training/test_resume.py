@@ -142,6 +142,9 @@ def test_what_is_done_is_skipped(finished, tmp_path, monkeypatch):
     assert train_grid(EXPERIMENT, RUNS, tmp_path).complete
     assert len(trained) == 2
     assert [history.run for history in load_grid(tmp_path).histories] == list(RUNS)
+    # Whatever is asked for last, the table has all that is there.
+    assert train_grid(EXPERIMENT, RUNS[3:], tmp_path).complete
+    assert contents(tmp_path)["runs.csv"].count("\n") == 1 + len(RUNS)
 
 
 def test_on_other_executors(finished, tmp_path):

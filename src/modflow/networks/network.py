@@ -30,10 +30,11 @@ CONVOLUTIONS = ("products", "native")
 
 @dataclass(frozen=True)
 class _Kind:
-    """An architecture: its usual width, and how it is made."""
+    """An architecture: its usual width, how it is made, and the least extent of its images."""
 
     width: int
     make: Callable[[Network, Style, nnx.Rngs], nnx.Module]
+    least: int = 1
 
 
 def _resnet(
@@ -63,7 +64,8 @@ _KINDS = {
     "resnet-10": _Kind(64, _resnet((1, 1, 1, 1), Basic)),
     "resnet-18": _Kind(64, _resnet((2, 2, 2, 2), Basic)),
     "resnet-50": _Kind(64, _resnet((3, 4, 6, 3), Bottleneck)),
-    "densenet-121": _Kind(32, _densenet),
+    # Its extent is halved three times, rounded down.
+    "densenet-121": _Kind(32, _densenet, least=8),
     "wide-resnet-16-8": _Kind(16, _wide),
 }
 ARCHITECTURES = tuple(_KINDS)
@@ -116,6 +118,12 @@ class Network:
         ):
             if not is_whole(number) or number < 1:
                 raise ModflowError(f"the {what} is a whole number from 1; got {number!r}")
+        least = _KINDS[self.architecture].least
+        if min(self.shape[:2]) < least:
+            raise ModflowError(
+                f"a {self.architecture} needs images of {least} x {least} pixels or more; got "
+                f"{self.shape[0]} x {self.shape[1]}"
+            )
 
     @property
     def channels(self) -> int:

@@ -155,10 +155,11 @@ def load_grid(out: Path, runs: Sequence[Run] | None = None) -> GridResult:
 
 
 def results(store: Store, runs: Sequence[Run]) -> GridResult:
-    """What there is of these runs; runs.csv is brought up to date."""
-    histories = store.load(runs)
-    store.summarize(histories)
-    return GridResult(store.experiment, tuple(runs), histories)
+    """What there is of these runs; runs.csv is brought up to date with all that the folder has."""
+    known = store.known()
+    there = {history.run: history for history in store.load(list(dict.fromkeys([*known, *runs])))}
+    store.summarize(list(there.values()))
+    return GridResult(store.experiment, tuple(runs), [there[run] for run in runs if run in there])
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ _SCALES = {
         ),
         rates=(0.025, 0.05, 0.1, 0.2, 0.4),
         betas=(0.0, 0.3, 0.5, 0.8, 0.9),
-        mini=Experiment(train=1000, test=4000, size=14, **_epochs(20, 1000, 64)),
+        mini=Experiment(train=1000, test=2000, size=14, **_epochs(10, 1000, 64)),
         data={"MNIST": "mnist"},
         networks=_networks(densenet=4, resnet=4, wide=2),
     ),
