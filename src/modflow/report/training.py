@@ -184,12 +184,14 @@ def curves_figure(result: GridResult) -> Figure:
 def legend_below(figure: Figure) -> None:
     """What the curves of the first panel are, below all panels."""
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    lines = max(1, math.ceil(len(labels) / 5))
+    if not labels:
+        return
+    lines = math.ceil(len(labels) / 5)
     figure.legend(
         handles,
         labels,
         loc="outside lower center",
-        ncols=max(1, math.ceil(len(labels) / lines)),
+        ncols=math.ceil(len(labels) / lines),
         frameon=False,
         fontsize=8,
     )

@@ -156,9 +156,9 @@ def load_grid(out: Path, runs: Sequence[Run] | None = None) -> GridResult:
 
 def results(store: Store, runs: Sequence[Run]) -> GridResult:
     """What there is of these runs; runs.csv is brought up to date with all that the folder has."""
-    known = store.known()
-    there = {history.run: history for history in store.load(list(dict.fromkeys([*known, *runs])))}
-    store.summarize(list(there.values()))
+    histories = store.load(store.known())
+    store.summarize(histories)
+    there = {history.run: history for history in histories}
     return GridResult(store.experiment, tuple(runs), [there[run] for run in runs if run in there])
 
 
@@ -226,18 +226,19 @@ def with_rate(progress: Progress, steps: int) -> Progress:
 
     It is counted from where the share first grows: what comes before is mostly compilation.
     """
-    begun: float | None = None
-    since = 0.0
+    idle: float | None = None
+    first: tuple[float, float] | None = None
 
     def told(what: str, share: float) -> None:
-        nonlocal begun, since
+        nonlocal idle, first
         now = time.monotonic()
-        if begun is None or since == 0:
-            if begun is not None and share > begun:
-                since = now
-            begun = share
-        elif share > begun and now > since:
-            rate = steps * (share - begun) / (now - since)
+        if idle is None:
+            idle = share
+        elif first is None:
+            if share > idle:
+                first = now, share
+        elif share > first[1] and now > first[0]:
+            rate = steps * (share - first[1]) / (now - first[0])
             what = f"{what}, {rate:,.0f} steps/s" if rate >= 10 else f"{what}, {rate:.2g} steps/s"
         progress(what, share)
 
