@@ -1,4 +1,4 @@
-"""The command line within the process of the tests, and the fonts of a PDF."""
+"""Shared by tests: the command line in this process, fast compilation, the fonts of a PDF."""
 
 from __future__ import annotations
 
@@ -54,6 +54,25 @@ def refused(run: Callable[..., Any]) -> Callable[..., str]:
         return err
 
     return invoke
+
+
+@pytest.fixture(scope="module")
+def quickly_compiled() -> Iterator[None]:
+    """XLA leaves most of its optimizations out, here and in what is started from here.
+
+    Compilation is most of what trainings of a few steps take. Their numbers are the same to
+    rounding; nothing that has been compiled in one way is used in the other, as some tests are
+    about bits.
+    """
+    import jax
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        jax.config.update("jax_disable_most_optimizations", True)
+        jax.clear_caches()
+        yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()
 
 
 @pytest.fixture
