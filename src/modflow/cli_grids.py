@@ -15,7 +15,7 @@ from .errors import ModflowError
 
 if TYPE_CHECKING:
     from .training.experiment import Experiment, Run
-    from .training.grids import GridResult
+    from .training.grids import GridResult, Progress
     from .training.hosts import Hosts
     from .training.store import Recorded
 
@@ -137,10 +137,28 @@ def train_here(
                 executor=executor,
                 hosts=hosts,
                 recorded=recorded,
-                progress=progress,
+                progress=from_first_steps(progress),
             )
     except KeyboardInterrupt:
         return load_grid(out, runs)
+
+
+def from_first_steps(progress: Progress) -> Progress:
+    """Pass on what is told once steps are made.
+
+    Up to then it compiles: that is what a progress shows before it is told anything, and the time
+    that this takes says nothing about the time left.
+    """
+    idle: float | None = None
+
+    def told(what: str, share: float) -> None:
+        nonlocal idle
+        if idle is None:
+            idle = share
+        if share > idle:
+            progress(what, share)
+
+    return told
 
 
 def exit_status(result: GridResult) -> Status:

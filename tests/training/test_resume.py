@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from modflow import ModflowError
+from modflow.cli_grids import from_first_steps
 from modflow.training import grids
 from modflow.training import group as group_module
 from modflow.training.checkpoints import Checkpoints
@@ -123,6 +124,15 @@ def test_the_rate_is_told(monkeypatch):
         ("training, 5 steps/s", 0.52),
         ("training, 184 steps/s", 0.97),
     ]
+
+
+def test_nothing_is_told_before_the_first_steps():
+    """A time left that counted compilation would be hours."""
+    told = []
+    progress = from_first_steps(lambda what, share: told.append((what, share)))
+    for share in (0.5, 0.5, 0.51, 0.97, 1.0):
+        progress("training", share)
+    assert told == [("training", share) for share in (0.51, 0.97, 1.0)]
 
 
 def test_what_is_done_is_skipped(finished, tmp_path, monkeypatch):
