@@ -54,7 +54,9 @@ def train(
     ] = None,
     network: Annotated[
         str,
-        typer.Option(help="mlp, resnet-10, resnet-18, resnet-50, densenet-121, wide-resnet-16-8."),
+        typer.Option(
+            help="mlp, resnet-6, resnet-10, resnet-18, resnet-50, densenet-121, wide-resnet-16-8."
+        ),
     ] = "mlp",
     width: Annotated[
         int | None, typer.Option(help="Channels of the first layer; default: as published.")

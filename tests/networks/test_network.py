@@ -11,8 +11,15 @@ from modflow.networks.layers import ACTIVATIONS
 from modflow.networks.network import ARCHITECTURES, Network
 
 COLOUR = (32, 32, 3)
-DEEP = ("resnet-18", "resnet-50", "densenet-121", "wide-resnet-16-8")
-TINY = {"resnet-10": 2, "resnet-18": 2, "resnet-50": 1, "densenet-121": 2, "wide-resnet-16-8": 1}
+DEEP = ("resnet-10", "resnet-18", "resnet-50", "densenet-121", "wide-resnet-16-8")
+TINY = {
+    "resnet-6": 2,
+    "resnet-10": 2,
+    "resnet-18": 2,
+    "resnet-50": 1,
+    "densenet-121": 2,
+    "wide-resnet-16-8": 1,
+}
 
 
 @pytest.mark.parametrize(
@@ -38,9 +45,17 @@ def test_parameters_of_an_mlp():
     assert Network("mlp", (8, 8, 1), width=5, depth=2).parameters == network.parameters + 4 * 5
 
 
+def test_parameters_of_the_smallest_resnet():
+    """Kernels, scales and biases, layer by layer: 1, 4, 4, 4, 8, 8 channels and 10 classes."""
+    kernels = 9 * (1 * 4 + 4 * 4 + 4 * 4 + 4 * 8 + 8 * 8) + 4 * 8
+    norms = 2 * (4 + 4 + 4 + 8 + 8 + 8)
+    network = Network("resnet-6", (8, 8, 1), width=4)
+    assert network.parameters == kernels + norms + 8 * 10 + 10
+
+
 @pytest.mark.parametrize(
     "architecture",
-    ["resnet-10", *(pytest.param(name, marks=pytest.mark.slow) for name in DEEP)],
+    ["resnet-6", *(pytest.param(name, marks=pytest.mark.slow) for name in DEEP)],
 )
 def test_both_convolutions_make_the_same_network(architecture):
     with jax.enable_x64(True):
@@ -59,7 +74,7 @@ def test_both_convolutions_make_the_same_network(architecture):
 
 
 def test_batches_are_normalized_by_themselves_in_training():
-    network = Network("resnet-10", (8, 8, 1), width=2)
+    network = Network("resnet-6", (8, 8, 1), width=2)
     parameters, statistics = network.initial(0)
     x = jax.random.normal(jax.random.key(0), (6, 8, 8, 1))
     seen = jax.jit(network.scores, static_argnames="training")
@@ -122,7 +137,7 @@ def test_seeds():
 )
 def test_precision(precision, of_scores, of_parameters):
     with jax.enable_x64(precision == "float64"):
-        network = Network("resnet-10", (8, 8, 1), width=2, precision=precision)
+        network = Network("resnet-6", (8, 8, 1), width=2, precision=precision)
         state = network.initial(0)
         scores, statistics = jax.eval_shape(network.scores, *state, jnp.ones((2, 8, 8, 1)))
         assert scores.dtype == of_scores

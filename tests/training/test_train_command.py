@@ -186,7 +186,7 @@ def test_real_mnist(run, tmp_path):
     assert json.loads(shown)["runs"][0]["final_test_accuracy"] > 0.85
 
 
-RESIDUAL = ("--network", "resnet-10", "--width", "1", "--batch", "20")
+RESIDUAL = ("--network", "resnet-6", "--width", "1", "--batch", "20")
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def loss_of(prepared, seed):
     return loss, network.initial(seed)[0], jnp.asarray(chosen.train)
 
 
-@pytest.mark.parametrize(("architecture", "beta"), [("mlp", 0.0), ("mlp", 0.7), ("resnet-10", 0.7)])
+@pytest.mark.parametrize(("architecture", "beta"), [("mlp", 0.0), ("mlp", 0.7), ("resnet-6", 0.7)])
 def test_full_batch_is_the_heavy_ball(architecture, beta):
     """x^k as `HeavyBall` has it, the same definition that the flows are derived from."""
     settings = {"architecture": architecture, "width": 4 if architecture == "mlp" else 1}
@@ -254,7 +254,7 @@ def test_flows_alone_and_together_agree():
 @pytest.mark.parametrize("beta", [pytest.param(0.0, marks=SLOW), 0.7])
 def test_steps_from_the_host_are_those_of_a_loop(beta):
     """The other convolutions, and the other way round the steps: the same to rounding."""
-    settings = {"architecture": "resnet-10", "width": 1, "batch": 20, "steps": 5}
+    settings = {"architecture": "resnet-6", "width": 1, "batch": 20, "steps": 5}
     experiment = Experiment(**{**SMALL, **settings})
     prepared = Prepared.load(experiment, None, False)
     rows = []

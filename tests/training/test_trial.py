@@ -10,7 +10,7 @@ from modflow.training.experiment import Experiment
 from modflow.training.group import Group
 from modflow.training.prepared import Prepared
 
-RESIDUAL = Experiment(architecture="resnet-10", width=1, train=40, test=20, batch=20, steps=5)
+RESIDUAL = Experiment(architecture="resnet-6", width=1, train=40, test=20, batch=20, steps=5)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Residual networks: He, Zhang, Ren & Sun, *Deep residual learning* (CVPR 2016).
 
 In the form for images of 32 by 32 that reports on CIFAR-10 use: a first convolution of 3 by 3 and
-no pooling behind it, then the four stages of the networks for ImageNet.
+no pooling behind it, then the four stages of the networks for ImageNet, or the first ones of them.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from ..layers import Style
 
 
 class ResNet(nnx.Module):
-    """Four stages of residual blocks, with `width` channels in the first and twice as many in
-    each next one."""
+    """Stages of residual blocks, with `width` channels in the first and twice as many in each
+    next one."""
 
     def __init__(
         self,
