@@ -4,7 +4,7 @@ What `modflow.training.devices.Place.vectorizes` decides, measured. First MLPs, 
 train` trains them, records of the measures included: all runs as one vectorized group, beside a
 group for each run. The claims: at least twice as fast for tiny networks (width 8 to 32, 100 images
 of 8 by 8), and what is decided takes at most 1.1 times as long as the other way, up to a width of
-256 and a full batch of 1000.
+256 and full batches of 1000 and 4000.
 
 Then a network with convolutions (ResNet-18): a training step of four at once, vectorized, beside
 those of four one after another, which says why modflow does not vectorize these on a processor.
@@ -35,16 +35,23 @@ from modflow.training.group import Group
 
 TINY, NEVER = 2.0, 1.1
 CASES = (
-    # Width, images, images a batch (None: all), steps, whether it is one of the tiny ones.
-    (8, 100, None, 200, True),
-    (16, 100, None, 200, True),
-    (32, 100, None, 200, True),
-    (32, 1000, 64, 200, False),
-    (32, 1000, None, 100, False),
-    (64, 1000, 64, 200, False),
-    (64, 1000, None, 50, False),
-    (256, 1000, 64, 50, False),
-    (256, 1000, None, 20, False),
+    # Pixels a side, width, images, images a batch (None: all), steps, whether it is a tiny one.
+    (8, 8, 100, None, 200, True),
+    (8, 16, 100, None, 200, True),
+    (8, 32, 100, None, 200, True),
+    (8, 32, 1000, 64, 200, False),
+    (8, 32, 1000, None, 100, False),
+    (8, 64, 1000, 64, 200, False),
+    (8, 64, 1000, None, 50, False),
+    (8, 16, 4000, None, 50, False),
+    (8, 128, 1000, 64, 100, False),
+    (8, 128, 1000, None, 20, False),
+    (8, 256, 1000, 64, 50, False),
+    (8, 256, 1000, None, 20, False),
+    (28, 32, 1000, 64, 100, False),
+    (28, 64, 1000, 64, 100, False),
+    (28, 32, 1000, None, 20, False),
+    (28, 128, 1000, None, 10, False),
 )
 CONVOLUTIONAL = {"architecture": "resnet-18", "width": 8, "batch": 64}
 
@@ -69,10 +76,10 @@ def groups(prepared, parts):
 
 def mlps(count, rounds):
     runs, kept = runs_of(count), []
-    print(f"{len(runs)} runs of MLPs on images of 8 by 8, recorded every 10 steps:")
-    for width, images, batch, steps, tiny in CASES:
+    print(f"{len(runs)} runs of MLPs, recorded every 10 steps:")
+    for side, width, images, batch, steps, tiny in CASES:
         prepared = prepared_for(
-            images_like(8, 1, images + 100),
+            images_like(side, 1, images + 100),
             train=images,
             width=width,
             batch=batch,
@@ -90,7 +97,8 @@ def mlps(count, rounds):
         holds = worse <= NEVER and (not tiny or (decided and each / grid >= TINY))
         kept.append(holds)
         print(
-            f"  width {width:3}, {images:4} images, batch {batch or 'all':>3}: grid {grid:6.2f} s, "
+            f"  {side:2} by {side:2}, width {width:3}, {images:4} images, "
+            f"batch {batch or 'all':>3}: grid {grid:6.2f} s, "
             f"one after another {each:6.2f} s: the grid is {each / grid:.2f} times as fast; "
             f"decided: {'grid' if decided else 'one after another'}"
             f"{'' if holds else ', NOT KEPT'} (compiled in {compiled - grid:.1f} s)",

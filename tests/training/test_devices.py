@@ -116,7 +116,9 @@ def test_strategies():
     residual = Network("resnet-18", (8, 8, 1), width=1)
     for network, batch, on_cpu in (
         (small, 64, True),
-        (small, 1000, False),
+        (small, 1000, True),
+        (small, 2000, False),
+        (wide, 32, True),
         (wide, 64, False),
         (residual, 1, False),
     ):

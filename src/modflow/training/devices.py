@@ -27,9 +27,10 @@ STEPPINGS = ("loop", "host")
 """Whether a chunk of steps is a loop within one program, or the host calls each of them."""
 _SHARE = 0.8
 """Of the memory that is free."""
-_SMALL = 4096
-"""Activations of a layer, batch times width, up to which a CPU gains from several runs at once:
-a factor of 3 at a quarter of it, nothing any more at twice as many."""
+_SMALL = 2**22
+"""Images a batch times parameters, which is how often a step multiplies going forward, up to which
+a CPU gains from several dense networks at once: a factor of 3 at a thirtieth of it, 1.4 to 1.6
+close to it, nothing any more beyond it."""
 _MOST = 256
 """Runs in one program: beyond it nothing is gained, and compiling takes ever longer."""
 
@@ -73,7 +74,7 @@ class Place:
         """Whether several runs of a network are faster in one program than one by one."""
         if self.platform != "cpu":
             return True
-        return network.architecture == "mlp" and batch * network.breadth <= _SMALL
+        return network.architecture == "mlp" and batch * network.parameters <= _SMALL
 
     def may_step_from_host(self, architecture: str) -> bool:
         """Whether steps from the host can be faster than a loop of them: where XLA's own
