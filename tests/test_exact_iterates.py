@@ -560,7 +560,7 @@ def tall(n):
     return Tree.from_level_sequence(range(1, n + 1))
 
 
-# An order more takes three to four times as long.
+# An order more takes several times as long.
 @pytest.mark.parametrize(
     ("method", "matrix_of", "parameters", "order"),
     CASES,
