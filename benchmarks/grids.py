@@ -12,7 +12,7 @@ What it does instead is a process for each processor: the same four runs in two 
 one after another in one, and the claim is that this is not slower. Processes are started and
 have compiled before they are timed.
 
-All compilation is left out and given apart. About five minutes on two cores; the number of runs of
+All compilation is left out and given apart. About six minutes on two cores; the number of runs of
 a grid and of rounds can be given, and words that choose cases (`mlp`, `vmap`, `processes`):
 `python benchmarks/grids.py 16 3 mlp`.
 """

@@ -15,7 +15,7 @@ from .errors import ModflowError
 
 if TYPE_CHECKING:
     from .training.experiment import Experiment, Run
-    from .training.grids import GridResult, Progress
+    from .training.grids import GridResult
     from .training.hosts import Hosts
     from .training.store import Recorded
 
@@ -113,7 +113,7 @@ def train_here(
     from .report.progress import LateProgress
     from .training.devices import Place
     from .training.executors import dask_cluster, processes
-    from .training.grids import Source, load_grid, train_grid
+    from .training.grids import Source, from_first_steps, load_grid, train_grid
 
     jobs = where.jobs
     if jobs is None:
@@ -141,24 +141,6 @@ def train_here(
             )
     except KeyboardInterrupt:
         return load_grid(out, runs)
-
-
-def from_first_steps(progress: Progress) -> Progress:
-    """Pass on what is told once steps are made.
-
-    Up to then it compiles: that is what a progress shows before it is told anything, and the time
-    that this takes says nothing about the time left.
-    """
-    idle: float | None = None
-
-    def told(what: str, share: float) -> None:
-        nonlocal idle
-        if idle is None:
-            idle = share
-        if share > idle:
-            progress(what, share)
-
-    return told
 
 
 def exit_status(result: GridResult) -> Status:

@@ -60,8 +60,7 @@ def _wide(of: Network, style: Style, rngs: nnx.Rngs) -> nnx.Module:
 
 _KINDS = {
     "mlp": _Kind(64, _mlp),
-    # One block a stage: deep enough to be residual, small enough for studies and tests. That of
-    # two stages is for images of 8 by 8: its second and third derivatives compile in minutes.
+    # One block a stage: deep enough to be residual, small enough for tests.
     "resnet-6": _Kind(64, _resnet((1, 1), Basic)),
     "resnet-10": _Kind(64, _resnet((1, 1, 1, 1), Basic)),
     "resnet-18": _Kind(64, _resnet((2, 2, 2, 2), Basic)),

@@ -3,11 +3,11 @@
 What it decides was measured, and `benchmarks/` measures it again (`convolutions.py`,
 `grids.py`). On GPUs and TPUs a chunk of steps is one program and so is a grid of runs. On CPUs
 XLA's convolutions are slow in loops and under `vmap`; as sums of matrix products they keep their
-speed in loops, though several networks with convolutions in one program still take longer than
-one after another, and so do dense layers that fill the processor, while small ones gain a factor.
-Whether one network's
-steps are faster as products in a loop, or with XLA's convolutions one by one from the host,
-depends on its sizes and on the processor: that is tried out (`trial`).
+speed in loops. Several networks with convolutions in one program take as long as one after
+another there, and less in a process for each processor; dense networks take longer in one program
+where they fill the processor, while small ones gain a factor. Whether one network's steps are
+faster as products in a loop, or with XLA's convolutions one by one from the host, depends on its
+sizes and on the processor: that is tried out (`trial`).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _SHARE = 0.8
 """Of the memory that is free."""
 _SMALL = 2**22
 """Images a batch times parameters, which is how often a step multiplies going forward, up to which
-a CPU gains from several dense networks at once: a factor of 3 at a thirtieth of it, 1.4 to 1.6
-close to it, nothing any more beyond it."""
+a CPU gains from several dense networks at once: a factor of 3 at a sixtieth of it, 1.1 to 1.7
+close to it, little or nothing beyond it."""
 _MOST = 256
 """Runs in one program: beyond it nothing is gained, and compiling takes ever longer."""
 

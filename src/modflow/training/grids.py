@@ -221,26 +221,42 @@ class Task:
         }
 
 
-def with_rate(progress: Progress, steps: int) -> Progress:
-    """Tell how many of all these `steps` are made in a second, too.
+def from_first_steps(progress: Progress) -> Progress:
+    """Pass on what is told once the share grows.
 
-    It is counted from where the share first grows: what comes before is mostly compilation.
+    What comes before is mostly compilation, and says nothing about the time that is left.
     """
     idle: float | None = None
-    first: tuple[float, float] | None = None
 
     def told(what: str, share: float) -> None:
-        nonlocal idle, first
-        now = time.monotonic()
+        nonlocal idle
         if idle is None:
             idle = share
-        elif first is None:
-            if share > idle:
-                first = now, share
+        if share > idle:
+            progress(what, share)
+
+    return told
+
+
+def with_rate(progress: Progress, steps: int) -> Progress:
+    """Tell how many of all these `steps` are made in a second, too, counted from the first ones."""
+    first: tuple[float, float] | None = None
+    rate = ""
+
+    def count(_what: str, share: float) -> None:
+        nonlocal first, rate
+        now = time.monotonic()
+        if first is None:
+            first = now, share
         elif share > first[1] and now > first[0]:
-            rate = steps * (share - first[1]) / (now - first[0])
-            what = f"{what}, {rate:,.0f} steps/s" if rate >= 10 else f"{what}, {rate:.2g} steps/s"
-        progress(what, share)
+            found = steps * (share - first[1]) / (now - first[0])
+            rate = f", {found:,.0f} steps/s" if found >= 10 else f", {found:.2g} steps/s"
+
+    counted = from_first_steps(count)
+
+    def told(what: str, share: float) -> None:
+        counted(what, share)
+        progress(what + rate, share)
 
     return told
 
