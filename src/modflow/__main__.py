@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -11,8 +14,23 @@ def main() -> None:
     # without a traceback from the middle of an import.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from .cli import main as run
+    from .console import interrupt
 
-    run()
+    try:
+        run()
+    except SystemExit as ended:
+        if interrupt.came:
+            # All is written and said. XLA, interrupted while it compiled, does not survive the
+            # usual way out.
+            _leave(ended.code)
+        raise
+
+
+def _leave(status: object) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+    os._exit(status if isinstance(status, int) else 0 if status is None else 1)
 
 
 if __name__ == "__main__":

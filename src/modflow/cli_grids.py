@@ -125,7 +125,7 @@ def train_here(
     elif jobs > 1:
         elsewhere = processes(jobs)
     try:
-        with LateProgress("compiling", steady=True) as progress, elsewhere as executor:
+        with elsewhere as executor, LateProgress("compiling", steady=True) as progress:
             return train_grid(
                 experiment,
                 runs,

@@ -151,7 +151,15 @@ def train(
         "flow": flow,
     }
     # What is wrong with the request is said before data are looked for.
-    Experiment(**{**chosen, "record_every": record_every or 1, "sharpness_every": 0})
+    Experiment(
+        **{
+            **chosen,
+            "record_every": 1 if record_every is None else record_every,
+            "sharpness_every": 0,
+        }
+    )
+    if effective is not None and _typed(context, "h"):
+        raise ModflowError("--h and --effective exclude each other")
     runs = _grid(h, beta, effective, seeds)
     interrupt.listen()
     lengths = steps_and_records(
@@ -191,10 +199,14 @@ _BESIDE_CONFIG = (
 def _alone(context: typer.Context) -> None:
     """Raise ModflowError where --config has options beside it that it decides itself."""
     for parameter in context.command.params:
-        given = context.get_parameter_source(parameter.name or "")
-        typed = given is not None and given.name == "COMMANDLINE"
-        if typed and parameter.name not in _BESIDE_CONFIG:
+        name = parameter.name or ""
+        if name not in _BESIDE_CONFIG and _typed(context, name):
             raise ModflowError(f"{parameter.opts[0]} is said by --config")
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    given = context.get_parameter_source(name)
+    return given is not None and given.name == "COMMANDLINE"
 
 
 def _report(result: GridResult, out: Path, plot: Path | None, as_json: bool) -> int:

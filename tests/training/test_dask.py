@@ -105,6 +105,11 @@ def test_no_scheduler(monkeypatch):
     ):
         pass
     with (
+        pytest.raises(ModflowError, match="at 'nobody': missing port number"),
+        dask_cluster("nobody"),
+    ):
+        pass
+    with (
         pytest.raises(ModflowError, match="no Dask scheduler answers at 'nonsense://x'"),
         dask_cluster("nonsense://x"),
     ):

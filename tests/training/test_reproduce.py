@@ -123,13 +123,13 @@ def test_ended_early(run, quick, tmp_path, monkeypatch):
 
     calls = []
 
-    def stop(self, *rest, original=group_module.Group._record):
+    def stop(self, *rest, original=group_module.Group._measured):
         calls.append(0)
         if len(calls) > 3:
             raise KeyboardInterrupt
         return original(self, *rest)
 
-    monkeypatch.setattr(group_module.Group, "_record", stop)
+    monkeypatch.setattr(group_module.Group, "_measured", stop)
     status, _, err = run("reproduce", "fig-2", "--out", str(tmp_path / "r"))
     assert status == 3
     assert "0 of 9 runs are done; the same command goes on from there" in err

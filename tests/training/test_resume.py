@@ -67,6 +67,27 @@ def test_interrupted_at_any_time_ends_the_same(finished, tmp_path, after):
     assert not (tmp_path / "checkpoints").exists()
 
 
+@pytest.mark.parametrize(("place", "after"), [("_note", 0), ("_note", 3), ("_row", 1), ("_row", 5)])
+def test_ctrl_c_tears_nothing_apart(finished, tmp_path, monkeypatch, place, after):
+    """It comes when the arrays of step k + 1 are there and k is not counted, or between rows."""
+    real, calls = getattr(group_module.Group, place), iter(range(10**6))
+
+    def struck(self, *arguments):
+        if next(calls) == after:
+            signal.raise_signal(signal.SIGINT)
+        return real(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(group_module.Group, place, struck)
+        with pytest.raises(KeyboardInterrupt):
+            train_grid(EXPERIMENT, RUNS, tmp_path, at_once=2)
+    assert any((tmp_path / "checkpoints").iterdir())
+    train_grid(EXPERIMENT, RUNS, tmp_path, at_once=2)
+    whole = tmp_path / "whole"
+    train_grid(EXPERIMENT, RUNS, whole, at_once=2)
+    assert contents(tmp_path) == contents(whole)
+
+
 def test_checkpoints_within_a_recorded_stretch(finished, tmp_path, monkeypatch):
     """Where a checkpoint lies between two rows, the losses so far are in it."""
     monkeypatch.setattr(group_module, "CHUNK_SECONDS", 0.0)  # one step a chunk

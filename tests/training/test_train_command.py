@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import sys
 import warnings
 from pathlib import Path
@@ -101,20 +102,35 @@ def test_divergence(run, tmp_path):
     assert status == 1
     assert any(line.split()[0] == "1e+30" and line.split()[-1].isdigit() for line in lines[4:])
     assert any(line.split()[0] == "0.01" and line.split()[-1] == "—" for line in lines[4:])
+    lost, kept = csv.DictReader((tmp_path / "o" / "runs.csv").open())
+    ends = [name for name in lost if "loss" in name or "accuracy" in name]
+    assert len(ends) == 5
+    assert [lost[name] for name in ends] == ["nan"] * 5
+    assert all(math.isfinite(float(kept[name])) for name in ends)
+
+
+def test_the_last_records_are_none_before_the_first_step(run, tmp_path):
+    shown = run("train", *QUICK, "--steps", "4", "--record-every", "2", "--out", str(tmp_path)).out
+    assert shown.splitlines()[-1] == "test %: of the last 2 records"
+    (found,) = csv.DictReader((tmp_path / "runs.csv").open())
+    (path,) = (tmp_path / "runs").glob("*.csv")
+    rows = [float(row["test_accuracy"]) for row in csv.DictReader(path.open())]
+    assert len(rows) == 3
+    assert float(found["mean_test_accuracy_of_last_5"]) == pytest.approx(sum(rows[1:]) / 2)
 
 
 def test_ctrl_c(run, tmp_path, monkeypatch):
     out = str(tmp_path / "o")
-    original = group_module.Group._record
+    original = group_module.Group._measured
 
     def pressed(self, k, *rest):
         if k == 4:
             raise KeyboardInterrupt
-        original(self, k, *rest)
+        return original(self, k, *rest)
 
     arguments = ("train", *QUICK, "--out", out)
     with monkeypatch.context() as patched:
-        patched.setattr(group_module.Group, "_record", pressed)
+        patched.setattr(group_module.Group, "_measured", pressed)
         status, shown, err = run(*arguments)
     assert status == 3
     assert err == (
@@ -139,6 +155,8 @@ def test_ctrl_c(run, tmp_path, monkeypatch):
         (("--seeds", "1,x"), "--seeds"),
         (("--steps", "0"), "steps is a whole number from 1"),
         (("--steps", "3", "--epochs", "2"), "exclude each other"),
+        (("--h", "0.1", "--effective", "0.1"), "--h and --effective exclude each other"),
+        (("--record-every", "0"), "record_every"),
         (("--epochs", "0"), "at least one epoch"),
         (("--batch", "some"), "--batch"),
         (("--batch", "2000"), "the batch size"),
@@ -232,9 +250,11 @@ def test_steps_from_the_host(run, refused, tmp_path):
     assert json.loads((tmp_path / "a" / "config.json").read_text())["stepping"] == "host"
     said = refused("train", *QUICK, *small, *out, "--beta", "0.9", "--stepping", "loop")
     assert "holds runs made with --stepping host" in said
-    assert "unknown way of making steps" in refused(
-        "train", *QUICK, "--out", str(tmp_path / "b"), "--stepping", "jump"
-    )
+    # Also where nothing is left to do.
+    for folder in ("a", "b"):
+        assert "unknown way of making steps" in refused(
+            "train", *QUICK, *small, "--out", str(tmp_path / folder), "--stepping", "jump"
+        )
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,9 @@ def grid_view(result: GridResult) -> RenderableType:
             ]
         lost = [str(history.diverged) for history in each.histories if history.diverged is not None]
         table.add_row(*cells, *[", ".join(lost) or "—"] * bool(result.diverged))
-    return Group(_title(result), table, f"test %: of the last {LAST} records")
+    records = max((len(history.last(LAST)) for history in result.histories), default=LAST)
+    last = f"the last {records} records" if records > 1 else "the last record"
+    return Group(_title(result), table, f"test %: of {last}")
 
 
 def _title(result: GridResult) -> str:

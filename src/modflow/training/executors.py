@@ -62,11 +62,16 @@ def dask_cluster(address: str) -> Iterator[Executor]:
     """
     try:
         import distributed
+        from distributed.comm.addressing import parse_address, parse_host_port
     except ImportError:
         raise ModflowError(
             "runs on a Dask cluster need distributed: pip install 'modflow[cluster]'"
         ) from None
     try:
+        # A client that cannot read its address waits for itself for a minute when it is dropped.
+        scheme, location = parse_address(address)
+        if scheme in ("tcp", "tls"):
+            parse_host_port(location)
         client: Any = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ModflowError(

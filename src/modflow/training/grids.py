@@ -15,8 +15,8 @@ from typing import Any
 import jax
 
 from .. import __version__
-from ..errors import ModflowError
-from .devices import Place
+from ..errors import ModflowError, UnknownNameError
+from .devices import STEPPINGS, Place
 from .experiment import Experiment, Run
 from .group import CHECKPOINT_SECONDS, Group
 from .history import History
@@ -97,6 +97,8 @@ def train_grid(
     Raises ModflowError where the folder holds something else, where data are missing, where
     memory does not suffice, and where something cannot be written.
     """
+    if stepping is not None and stepping not in STEPPINGS:
+        raise UnknownNameError("way of making steps", stepping, STEPPINGS)
     source = source or Source()
     prepared = Prepared.load(experiment, source.data_dir, source.download)
     if recorded is not None:

@@ -18,6 +18,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from ..curvature import lanczos
 from ..errors import ModflowError
+from ..interrupt import held
 from .checkpoints import Checkpoints
 from .devices import Place
 from .experiment import Experiment, Run
@@ -130,8 +131,10 @@ class Group:
         try:
             while True:
                 if (k % every == 0 or k == steps) and not self._recorded(histories, k):
-                    self._record(k, state, data, histories, losses)
-                    losses = self._no_losses()
+                    rows = self._measured(k, state, data, histories, losses)
+                    with held():
+                        self._keep(k, rows, histories)
+                        losses = self._no_losses()
                 if progress is not None:
                     progress(k / steps)
                 if k == steps or all(each.diverged is not None for each in histories):
@@ -142,16 +145,19 @@ class Group:
                 count = min(chunk, every - k % every, steps - k)
                 batches = self._batches(k, count, capacity)
                 began = time.monotonic()
-                state, new = self._program.advance(
-                    state, h, beta, data, jnp.asarray(count), batches
-                )
-                self._note(
-                    k,
-                    np.asarray(new).reshape(len(self._rows), -1)[: len(self.runs), :count],
-                    histories,
-                    losses,
-                )
-                k += count
+                # The state of before is no more when that of afterwards is there, and belongs to
+                # its k: what is saved after Ctrl-C is all of one or all of the other.
+                with held():
+                    state, new = self._program.advance(
+                        state, h, beta, data, jnp.asarray(count), batches
+                    )
+                    self._note(
+                        k,
+                        np.asarray(new).reshape(len(self._rows), -1)[: len(self.runs), :count],
+                        histories,
+                        losses,
+                    )
+                    k += count
                 # Chunks follow the clock, and never the results: the arithmetic is the same.
                 elapsed = time.monotonic() - began
                 if elapsed < CHUNK_SECONDS / 2:
@@ -251,21 +257,21 @@ class Group:
             if history.diverged is None and len(bad):
                 history.diverged = k + int(bad[0])
 
-    def _record(
+    def _measured(
         self,
         k: int,
         state: State,
         data: Data,
         histories: Sequence[History],
         losses: Sequence[Sequence[float]],
-    ) -> None:
+    ) -> list[Row | None]:
+        """The row of each run at step k; None where it has diverged."""
         measured = jax.device_get(self._program.measure(state, data))
-        every = self.experiment.sharpness_every
+        every, rows = self.experiment.sharpness_every, list[Row | None]()
         for i, history in enumerate(histories):
             found = jax.tree.map(lambda leaf, i=i: np.asarray(leaf).reshape(-1)[i], measured)
-            if history.diverged is None and not math.isfinite(found.loss):
-                history.diverged = k
-            if history.diverged is not None:
+            if history.diverged is not None or not math.isfinite(found.loss):
+                rows.append(None)
                 continue
             row = self._row(k, history.run, found)
             if found.flow_distance is not None:
@@ -275,7 +281,15 @@ class Group:
                 row["batch_loss"] = float(np.mean(losses[i]))
             if every and k % every == 0:
                 row |= self._sharpness(state, data, i)
-            history.rows.append(row)
+            rows.append(row)
+        return rows
+
+    def _keep(self, k: int, rows: Sequence[Row | None], histories: Sequence[History]) -> None:
+        for history, row in zip(histories, rows, strict=True):
+            if row is not None:
+                history.rows.append(row)
+            elif history.diverged is None:
+                history.diverged = k
 
     def _row(self, k: int, run: Run, found: Measures) -> Row:
         falling = float(self._falling(min(k, self.experiment.steps - 1)))

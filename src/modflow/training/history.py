@@ -54,8 +54,9 @@ class History:
         return max((row[column] for row in self.rows if column in row), default=math.nan)
 
     def last(self, count: int, column: str = "test_accuracy") -> list[float]:
-        """The values in the last `count` rows."""
-        return [row[column] for row in self.rows[-count:] if column in row]
+        """The values in the last `count` rows; what was before the first step is not among them."""
+        trained = [row for row in self.rows if row["step"] > 0]
+        return [row[column] for row in trained[-count:] if column in row]
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; rows keep every bit."""

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModflowError, UnknownNameError
+from ..errors import ModflowError
 from ..files import write_atomically
-from .devices import STEPPINGS
 from .experiment import Experiment, Run
 from .history import History, table
 
@@ -133,10 +132,8 @@ class Store:
     def stepping(self, asked: str | None) -> str | None:
         """How steps are made: as asked, or as those of the runs that are here; None for any way.
 
-        Raises ModflowError where the two differ, and for a way that is not known.
+        Raises ModflowError where the two differ.
         """
-        if asked is not None and asked not in STEPPINGS:
-            raise UnknownNameError("way of making steps", asked, STEPPINGS)
         if asked and self._stepping and asked != self._stepping:
             raise ModflowError(
                 f"{self.folder} holds runs made with --stepping {self._stepping}, which differ from"
@@ -232,20 +229,21 @@ class Store:
 
 
 def summary(history: History) -> dict[str, Any]:
-    """One line about a run."""
-    run, last = history.run, history.last(LAST)
-    final = history.final if history.rows else {}
+    """One line about a run. One that has diverged ends nowhere: its accuracies are left open."""
+    run, ended = history.run, history.diverged is None
+    last = history.last(LAST) if ended else []
+    final = history.final if ended and history.rows else {}
     mean = sum(last) / len(last) if last else math.nan
     return {
         "h": run.h,
         "beta": run.beta,
         "seed": run.seed,
         "diverged": "" if history.diverged is None else history.diverged,
-        "steps": final.get("step", 0),
+        "steps": history.final["step"] if history.rows else 0,
         "final_train_loss": final.get("train_loss", math.nan),
         "final_train_accuracy": final.get("train_accuracy", math.nan),
         "final_test_accuracy": final.get("test_accuracy", math.nan),
-        "best_test_accuracy": history.best(),
+        "best_test_accuracy": history.best() if ended else math.nan,
         f"mean_test_accuracy_of_last_{LAST}": mean,
     }
 
