@@ -41,6 +41,13 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         load_data("mnist", path)
 
 
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ModflowError, match=r"there is no folder .*nope: give its folder with"):
+        load_data("mnist", tmp_path / "nope")
+    with pytest.raises(ModflowError, match="File name too long"):
+        load_data("cifar-10", "x" * 5000)
+
+
 def test_the_import_is_light() -> None:
     code = "import sys, modflow.networks.data as d; d.load_data('digits'); print(*sys.modules)"
     loaded = subprocess.run(

@@ -13,6 +13,7 @@ import pytest
 from modflow import ModflowError
 from modflow.training import grids
 from modflow.training import group as group_module
+from modflow.training import store as store_module
 from modflow.training.checkpoints import Checkpoints
 from modflow.training.executors import processes
 from modflow.training.experiment import Experiment, Run, grid_of
@@ -257,6 +258,24 @@ def test_damaged_checkpoint_is_named(tmp_path):
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ModflowError, match="remove that folder to begin again"):
         train_grid(EXPERIMENT, RUNS, tmp_path)
+
+
+def test_a_full_disk_keeps_the_runs_that_are_written(tmp_path, monkeypatch):
+    def full(path, content, real=store_module.write_atomically):
+        if "seed=1" in path.name:
+            raise ModflowError(f"cannot write {path}: No space left on device")
+        real(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store_module, "write_atomically", full)
+        said = "No space left on device; what was written before is kept, and the same command"
+        with pytest.raises(ModflowError, match=said):
+            train_grid(EXPERIMENT, RUNS, tmp_path, at_once=1)
+    assert len(load_grid(tmp_path, RUNS).histories) == 1
+    train_grid(EXPERIMENT, RUNS, tmp_path, at_once=1)
+    whole = tmp_path / "whole"
+    train_grid(EXPERIMENT, RUNS, whole, at_once=1)
+    assert contents(tmp_path) == contents(whole)
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):

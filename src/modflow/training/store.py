@@ -203,9 +203,9 @@ class Store:
     def keep(self, history: History, notes: dict[str, Any]) -> None:
         """Write down a finished run."""
         found = json.dumps({**history.to_dict(), **notes}) + "\n"
-        write_atomically(self._file(history.run.name, "csv"), table(history.rows).encode())
+        self._write(self._file(history.run.name, "csv"), table(history.rows))
         # Last, as it says that the run is done.
-        write_atomically(self._file(history.run.name, "json"), found.encode())
+        self._write(self._file(history.run.name, "json"), found)
 
     def load(self, runs: Iterable[Run]) -> list[History]:
         """Those of the runs that are done. Raises ModflowError for a file that is damaged."""
@@ -222,7 +222,15 @@ class Store:
     def summarize(self, histories: Sequence[History]) -> None:
         """Write runs.csv."""
         content = table([summary(history) for history in histories])
-        write_atomically(self.folder / "runs.csv", content.encode())
+        self._write(self.folder / "runs.csv", content)
+
+    def _write(self, path: Path, content: str) -> None:
+        try:
+            write_atomically(path, content.encode())
+        except ModflowError as error:
+            raise ModflowError(
+                f"{error}; what was written before is kept, and the same command goes on from it"
+            ) from error
 
     def _file(self, name: str, ending: str) -> Path:
         return self.folder / "runs" / f"{name}.{ending}"
