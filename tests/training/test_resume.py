@@ -68,6 +68,15 @@ def test_interrupted_at_any_time_ends_the_same(finished, tmp_path, after):
     assert not (tmp_path / "checkpoints").exists()
 
 
+@pytest.fixture
+def interruptible():
+    """A process started in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("place", "after"), [("_note", 0), ("_note", 3), ("_row", 1), ("_row", 5)])
 def test_ctrl_c_tears_nothing_apart(finished, tmp_path, monkeypatch, place, after):
     """It comes when the arrays of step k + 1 are there and k is not counted, or between rows."""
