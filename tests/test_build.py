@@ -930,6 +930,7 @@ def test_what_changes_while_it_is_built_is_built_again(place: Place) -> None:
             raise KeyboardInterrupt
 
     watch([], place.out, tell, jobs=1, writer=place.writer)
+    assert (place.out / "a.md").read_text() == "two typst"
     # Noticed early, the change ends the first build; noticed late, it comes after it.
     assert {built.status for built in heard if isinstance(built, Built)} == {"built"}
     assert len(heard) <= 2

@@ -19,18 +19,18 @@ def main() -> None:
     try:
         run()
     except SystemExit as ended:
-        if interrupt.came:
+        if interrupt.came and isinstance(ended.code, int):
             # All is written and said. XLA, interrupted while it compiled, does not survive the
             # usual way out.
             _leave(ended.code)
         raise
 
 
-def _leave(status: object) -> None:
+def _leave(status: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):
             stream.flush()
-    os._exit(status if isinstance(status, int) else 0 if status is None else 1)
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -151,25 +151,13 @@ def train(
         "flow": flow,
     }
     # What is wrong with the request is said before data are looked for.
-    Experiment(
-        **{
-            **chosen,
-            "record_every": 1 if record_every is None else record_every,
-            "sharpness_every": 0,
-        }
-    )
+    recorded_every = 1 if record_every is None else record_every
+    asked = Experiment(**{**chosen, "record_every": recorded_every, "sharpness_every": 0})
     if effective is not None and _typed(context, "h"):
         raise ModflowError("--h and --effective exclude each other")
     runs = _grid(h, beta, effective, seeds)
     interrupt.listen()
-    lengths = steps_and_records(
-        Experiment(**{**chosen, "sharpness_every": 0}),
-        data_dir,
-        download,
-        steps,
-        epochs,
-        record_every,
-    )
+    lengths = steps_and_records(asked, data_dir, download, steps, epochs, record_every)
     experiment = Experiment(**chosen, steps=lengths[0], record_every=lengths[1])
     raise typer.Exit(_train(experiment, runs, out, where, plot, as_json))
 

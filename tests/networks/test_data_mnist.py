@@ -66,9 +66,10 @@ def refusal(folder: Path) -> str:
 
 
 def test_missing_files_are_named_with_where_they_were_looked_for(tmp_path: Path) -> None:
-    message = refusal(tmp_path)
-    for expected in (*TRAIN, *TEST, str(tmp_path), "--data-dir", "--download"):
-        assert expected in message
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        message = refusal(folder)
+        for expected in (*TRAIN, *TEST, str(folder), "--data-dir", "--download"):
+            assert expected in message
     make(tmp_path, TEST, 4)
     (tmp_path / TEST[1]).unlink()
     assert f"{tmp_path} lacks {TEST[1]}, plain or .gz" in refusal(tmp_path)

@@ -42,8 +42,9 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ModflowError, match=r"there is no folder .*nope: give its folder with"):
-        load_data("mnist", tmp_path / "nope")
+    for name in ("mnist", "cifar-100"):
+        with pytest.raises(ModflowError, match=r"nope, which .*; there is no such folder: give"):
+            load_data(name, tmp_path / "nope")
     with pytest.raises(ModflowError, match="File name too long"):
         load_data("cifar-10", "x" * 5000)
 

@@ -232,6 +232,8 @@ def test_a_configuration_says_everything(refused, run, tmp_path):
     config.write_text(json.dumps({**found, "data_sha256": "0" * 64}))
     arguments = ("train", "--config", str(config), "--out", str(tmp_path / "b"))
     assert "saw other images than those of --data-dir" in refused(*arguments)
+    config.write_text(json.dumps({**found, "stepping": "jump"}))
+    assert "unknown way of making steps 'jump'" in refused(*arguments)
     config.write_text(json.dumps({**found, "groups": []}))
     assert "there are no runs in" in refused(*arguments)
     config.write_text("{")

@@ -97,8 +97,6 @@ def train_grid(
     Raises ModflowError where the folder holds something else, where data are missing, where
     memory does not suffice, and where something cannot be written.
     """
-    if stepping is not None and stepping not in STEPPINGS:
-        raise UnknownNameError("way of making steps", stepping, STEPPINGS)
     source = source or Source()
     prepared = Prepared.load(experiment, source.data_dir, source.download)
     if recorded is not None:
@@ -108,6 +106,8 @@ def train_grid(
                 "the recorded training saw other images than those of --data-dir: their SHA-256 is"
                 f" {prepared.digest}, not {recorded.digest}"
             )
+    if stepping is not None and stepping not in STEPPINGS:
+        raise UnknownNameError("way of making steps", stepping, STEPPINGS)
     place = Place.of(platform)
     origin = {
         "modflow": __version__,

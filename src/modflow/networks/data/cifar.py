@@ -16,7 +16,7 @@ from jaxtyping import Int32, UInt8
 
 from ...errors import ModflowError
 from . import pickled
-from .dataset import WHERE_ELSE, Dataset, as_labels
+from .dataset import Dataset, absent, as_labels
 from .reading import content, members
 
 SOURCE = "Krizhevsky 2009"
@@ -97,11 +97,8 @@ def load(name: str, folder: Path) -> Dataset:
     layout = LAYOUTS[name]
     place = _find(layout, folder)
     if place is None:
-        forms = layout.forms
-        raise ModflowError(
-            f"no {name} in {folder}, which would be {forms[0].archive} or {forms[1].archive}, or "
-            f"one of them unpacked: {WHERE_ELSE}"
-        )
+        archives = " or ".join(form.archive for form in layout.forms)
+        raise absent(name, folder, f"{archives}, or one of them unpacked")
     path, form = place
     files = (*form.train, form.test)
     read = _reader(path, form)

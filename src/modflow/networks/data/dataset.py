@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int32, UInt
@@ -11,6 +12,13 @@ from ...errors import ModflowError
 
 WHERE_ELSE = "give its folder with --data-dir, or fetch it with --download"
 """What helps where files are not found."""
+
+
+def absent(name: str, folder: Path, files: str) -> ModflowError:
+    """What is said where a folder has nothing of a data set, which would be these files."""
+    there = "" if folder.is_dir() else "; there is no such folder"
+    return ModflowError(f"no {name} in {folder}, which would be {files}{there}: {WHERE_ELSE}")
+
 
 _TYPES = (np.uint8, np.uint16, np.uint32)
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int32, UInt8
 
 from ...errors import ModflowError
-from .dataset import WHERE_ELSE, Dataset, as_labels
+from .dataset import WHERE_ELSE, Dataset, absent, as_labels
 from .idx import read_idx
 
 SOURCE = "LeCun, Bottou, Bengio & Haffner 1998"
@@ -28,10 +28,8 @@ def load(folder: Path) -> Dataset:
     """
     there = [part for part in (_TRAIN, _TEST) if any(_find(folder, name) for name in part)]
     if not there:
-        raise ModflowError(
-            f"no MNIST in {folder}, which would be {_TRAIN[0]} and {_TRAIN[1]}, or {_TEST[0]} and "
-            f"{_TEST[1]}, plain or .gz: {WHERE_ELSE}"
-        )
+        files = f"{_TRAIN[0]} and {_TRAIN[1]}, or {_TEST[0]} and {_TEST[1]}, plain or .gz"
+        raise absent("MNIST", folder, files)
     parts = [_part(folder, names) for names in there]
     shapes = {images.shape[1:] for images, _ in parts}
     if len(shapes) > 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...errors import ModflowError, UnknownNameError
 from . import cifar, digits, mnist
-from .dataset import WHERE_ELSE, Dataset
+from .dataset import Dataset
 from .download import cache, fetch
 
 _Load = Callable[[Path], Dataset]
@@ -44,7 +44,7 @@ def load_data(
         return digits.load()
     load, missing = _IN_FOLDERS[name]
     try:
-        folder = _folder(name, data_dir, made=download)
+        folder = _folder(name, data_dir)
     except OSError as error:  # a name that is too long, a folder that may not be looked into
         raise ModflowError(f"cannot look into {data_dir}: {error.strerror or error}") from error
     if download:
@@ -53,12 +53,10 @@ def load_data(
     return load(folder)
 
 
-def _folder(name: str, data_dir: str | Path | None, *, made: bool) -> Path:
+def _folder(name: str, data_dir: str | Path | None) -> Path:
     if data_dir is None:
         return cache() / name
     given = Path(data_dir).expanduser()
     if given.exists() and not given.is_dir():
         raise ModflowError(f"{given} is a file: --data-dir takes the folder that the data is in")
-    if not made and not given.exists():
-        raise ModflowError(f"there is no folder {given}: {WHERE_ELSE}")
     return given / name if (given / name).is_dir() else given
