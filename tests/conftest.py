@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from modflow import cli
+from modflow.interrupt import SIGNALS
 from modflow.report import progress
 
 
@@ -27,12 +28,13 @@ def run(
 
     def invoke(*arguments: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["modflow", *arguments])
-        handler = signal.getsignal(signal.SIGINT)
+        handlers = {number: signal.getsignal(number) for number in SIGNALS}
         try:
             with pytest.raises(SystemExit) as exited:
                 cli.main()
         finally:
-            signal.signal(signal.SIGINT, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         return Outcome(int(exited.value.code or 0), *capsys.readouterr())
 
     # On a busy machine anything may take over two seconds; progress has tests of its own.

@@ -1,5 +1,6 @@
 """How the process ends."""
 
+import signal
 import subprocess
 import sys
 
@@ -12,9 +13,9 @@ from modflow.console import interrupt
 
 def command():
     interrupt.listen()
-    if {pressed}:
+    if {sent}:
         try:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal({sent})
         except KeyboardInterrupt:
             pass
     print("said")
@@ -26,8 +27,11 @@ __main__.main()
 """
 
 
-@pytest.mark.parametrize(("pressed", "out"), [(True, "said\n"), (False, "said\nthe usual way\n")])
-def test_after_ctrl_c_it_is_left_with_its_status_and_output(pressed, out):
-    code = LEAVES.format(pressed=pressed)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+@pytest.mark.parametrize("sent", [int(signal.SIGINT), int(signal.SIGTERM), 0])
+def test_after_ctrl_c_it_is_left_with_its_status_and_output(sent):
+    """Or after a scheduler's signal to end."""
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVES.format(sent=sent)], capture_output=True, text=True
+    )
+    out = "said\n" if sent else "said\nthe usual way\n"
     assert (done.returncode, done.stdout, done.stderr) == (3, out, "")

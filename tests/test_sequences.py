@@ -5,8 +5,6 @@ diffrax's; programs counted by how often JAX traces a loss.
 """
 
 import json
-import signal
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +16,6 @@ import numpy as np
 import pytest
 
 import modflow as mf
-from modflow import cli
 from modflow.batches import BatchFlow, BatchSchedule, compare_batches, compare_flow, sequences
 from modflow.batches.later import Later, places
 from modflow.batches.schedules import SAMPLINGS
@@ -602,22 +599,6 @@ def test_a_run_is_what_the_parts_say(substeps):
 
 
 # -- the command line -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def invoke(*arguments):
-        monkeypatch.setattr(sys, "argv", ["modflow", *arguments])
-        handler = signal.getsignal(signal.SIGINT)
-        try:
-            with pytest.raises(SystemExit) as exited:
-                cli.main()
-        finally:
-            signal.signal(signal.SIGINT, handler)
-        return int(exited.value.code or 0), *capsys.readouterr()
-
-    monkeypatch.setattr("modflow.report.progress.DELAY_SECONDS", 1e6)
-    return invoke
 
 
 SWEEP = ("sweep", "--problem", "digits-logistic", "--order", "1", "--beta", "0.5", "--T", "0.5")

@@ -21,6 +21,7 @@ from .cli_reproduce import reproduce
 from .cli_training import train
 from .console import Status, do_all, interrupt, say, show
 from .errors import ModflowError, UnknownNameError
+from .interrupt import SIGNALS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -490,11 +491,12 @@ def main() -> None:
     sys.set_int_max_str_digits(0)
     # Before there is anything to lose, Ctrl-C simply ends the process: extension modules do
     # not survive a KeyboardInterrupt while they are loaded.
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     try:
         status = _run()
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN if interrupt.came else before)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if interrupt.came else handler)
     sys.exit(status)
 
 

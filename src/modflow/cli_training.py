@@ -200,13 +200,11 @@ def _typed(context: typer.Context, name: str) -> bool:
 def _report(result: GridResult, out: Path, plot: Path | None, as_json: bool) -> int:
     from .report.training import curves_figure, grid_json, grid_view
 
-    jobs: list[Callable[[], None]] = [
-        lambda: show(
-            json.dumps(grid_json(result), indent=2, allow_nan=False)
-            if as_json
-            else grid_view(result)
-        )
-    ]
+    jobs: list[Callable[[], None]] = []
+    if as_json:
+        jobs.append(lambda: show(json.dumps(grid_json(result), indent=2, allow_nan=False)))
+    elif result.histories:
+        jobs.append(lambda: show(grid_view(result)))
     if plot is not None and result.histories:
         from .report.figures import save
 

@@ -1,4 +1,4 @@
-"""Ctrl-C on the command line."""
+"""Ctrl-C on the command line; and SIGTERM, by which a scheduler ends a job, is taken as one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SAME_SECONDS = 3.0
 
 
@@ -19,19 +20,15 @@ def held() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals come to the main thread alone
         return
-    came = False
-
-    def later(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        came = True
-
-    before = signal.signal(signal.SIGINT, later)
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in SIGNALS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if came:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.Signals(came[0]))
 
 
 class Interrupt:
@@ -51,7 +48,8 @@ class Interrupt:
     def listen(self) -> None:
         """From here on Ctrl-C raises KeyboardInterrupt."""
         self._at = -math.inf
-        signal.signal(signal.SIGINT, self._handle)
+        for number in SIGNALS:
+            signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()

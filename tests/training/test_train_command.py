@@ -132,7 +132,7 @@ def test_ctrl_c(run, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(group_module.Group, "_measured", pressed)
         status, shown, err = run(*arguments)
-    assert status == 3
+    assert (status, shown) == (3, "")
     assert err == (
         f"modflow: interrupted: 0 of 1 runs are done; the same command goes on from there ({out})\n"
     )
@@ -275,11 +275,28 @@ def test_flows_that_cannot_be(refused, wrong, message):
 def test_a_flow_beside(run, tmp_path):
     out = tmp_path / "o"
     settings = ("--activation", "tanh", "--precision", "float64", "--flow", "2", "--beta", "0.5")
-    assert run("train", *QUICK, *settings, "--out", str(out)).status == 0
-    (table,) = out.glob("runs/*.csv")
-    rows = list(csv.DictReader(table.open()))
-    assert float(rows[0]["flow_distance"]) == 0
-    assert 0 < float(rows[-1]["flow_distance"]) < float(rows[-1]["flow_length"])
+    plot = ("--plot", str(tmp_path / "curves.svg"))
+    status, shown, err = run("train", *QUICK, *settings, *plot, "--seeds", "2", "--out", str(out))
+    assert (status, err) == (0, "")
+    found = []
+    for table in sorted(out.glob("runs/*.csv")):
+        rows = list(csv.DictReader(table.open()))
+        assert float(rows[0]["flow_distance"]) == 0
+        assert 0 < float(rows[-1]["flow_distance"]) < float(rows[-1]["flow_length"])
+        found.append({name: float(value) for name, value in rows[-1].items() if value})
+    for line, row in zip(csv.DictReader((out / "runs.csv").open()), found, strict=True):
+        for name in ("flow_distance", "flow_length", "flow_error"):
+            assert float(line[f"final_{name}"]) == row[name]
+    # What is shown are means over seeds; the ratio is that of each run, the integrator's part the
+    # largest.
+    assert "beside the flow of order 2, at the end" in shown
+    cells = shown.splitlines()[-1].replace(" ± ", " ").split()
+    distances, ways = ([row[name] for row in found] for name in ("flow_distance", "flow_length"))
+    ratios = [d / w for d, w in zip(distances, ways, strict=True)]
+    assert cells[:2] == ["0.1", "0.5"]
+    assert cells[2:8:2] == [f"{sum(values) / 2:.3g}" for values in (distances, ways, ratios)]
+    assert cells[8] == f"{max(row['flow_error'] / row['flow_distance'] for row in found):.1g}"
+    assert "from the flow, and from" in (tmp_path / "curves.svg").read_text()
 
 
 def test_too_little_memory_says_what_may_fit(run, refused, tmp_path, monkeypatch):

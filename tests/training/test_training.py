@@ -130,7 +130,7 @@ def test_accuracies_and_test_loss_by_hand():
             x = (images[indices] - seen.mean()) / seen.std()
             scores, _ = prepared.network("native").scores(end, {}, x)
             hits = np.asarray(scores).argmax(axis=1) == np.asarray(labels[indices])
-            assert history.final[column] == pytest.approx(hits.mean(), rel=1e-6)
+            assert history.final[column] == pytest.approx(hits.mean(), rel=1e-15)
 
 
 def test_sharpness_is_that_of_the_dense_hessian():

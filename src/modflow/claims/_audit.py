@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-import os
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -13,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import ModflowError
-from ..processors import default_jobs
+from ..worker import begin
 from ._evidence import Evidence
 from ._registry import CLAIMS, Claim, ClaimResult, check_claim
 
@@ -111,11 +109,7 @@ def _check(
 
 def _begin(workers: int) -> None:
     """Before one of so many processes has work."""
-    # Ctrl-C reaches all processes of a terminal; the one that was asked ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # XLA would start a thread for every processor in each process, and they would only get into
-    # each other's way. It reads this once, at the first computation.
-    os.environ.setdefault("NPROC", str(max(1, default_jobs() // workers)))
+    begin(workers)
     # What was imported stays: looking for garbage in it takes time and finds none.
     gc.collect()
     gc.freeze()

@@ -14,7 +14,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from ..training.grids import GridResult
-from ..training.history import History
+from ..training.history import FLOW_COLUMNS, History
 from ..training.store import LAST, summary
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def spread(values: Sequence[float], percent: bool = False) -> str:
 def grid_view(result: GridResult) -> RenderableType:
     """One line for each step size and momentum: mean ± standard deviation over seeds."""
     several = any(len(each.histories) > 1 for each in settings_of(result))
-    sharp = any("sharpness" in row for each in result.histories for row in each.rows)
+    sharp = _recorded(result, "sharpness")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     names = ["h", "beta", "h/(1-beta)", *["seeds"] * several, "train loss", "train %", "test %"]
     names += ["best test %", "regularizer/loss", *["sharpness", "2(1+beta)/h"] * sharp]
@@ -109,7 +109,7 @@ def grid_view(result: GridResult) -> RenderableType:
             each.regularizer_over_loss,
         ]
         if sharp:
-            found = [_latest(history, "sharpness") for history in each.done]
+            found = [history.latest("sharpness") for history in each.done]
             cells += [
                 f"{np.mean(found):.3g}" if found else "—",
                 f"{2 * (1 + each.beta) / each.h:.3g}",
@@ -118,7 +118,46 @@ def grid_view(result: GridResult) -> RenderableType:
         table.add_row(*cells, *[", ".join(lost) or "—"] * bool(result.diverged))
     records = max((len(history.last(LAST)) for history in result.histories), default=LAST)
     last = f"the last {records} records" if records > 1 else "the last record"
-    return Group(_title(result), table, f"test %: of {last}")
+    shown: list[RenderableType] = [_title(result), table, f"test %: of {last}"]
+    if _recorded(result, "flow_distance"):
+        shown += ["", _flow_table(result)]
+    return Group(*shown)
+
+
+def _flow_table(result: GridResult) -> RenderableType:
+    """How far the iterates are from the modified flow at the end, a line a setting."""
+    title = f"beside the flow of order {result.experiment.flow}, at the end"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = ("h", "beta", "x from the flow", "x from x^0", "ratio", "integrator's part")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for each in settings_of(result):
+        distances, ways, errors = (each.values(column) for column in FLOW_COLUMNS)
+        table.add_row(
+            f"{each.h:g}",
+            f"{each.beta:g}",
+            _precise(distances),
+            _precise(ways),
+            _precise([d / w for d, w in zip(distances, ways, strict=True) if w > 0]),
+            _largest([e / d for e, d in zip(errors, distances, strict=True) if d > 0]),
+        )
+    return Group(title, table)
+
+
+def _precise(values: Sequence[float]) -> str:
+    """Mean ± standard deviation, of what may be of any size."""
+    if not values:
+        return "—"
+    mean = f"{np.mean(values):.3g}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.1g}"
+
+
+def _largest(values: Sequence[float]) -> str:
+    return f"{max(values):.1g}" if values else "—"
+
+
+def _recorded(result: GridResult, column: str) -> bool:
+    return any(column in row for each in result.histories for row in each.rows)
 
 
 def _title(result: GridResult) -> str:
@@ -126,10 +165,6 @@ def _title(result: GridResult) -> str:
     batch = "full batch" if of.batch is None else f"batches of {of.batch}"
     train = "all" if of.train is None else str(of.train)
     return f"{of.architecture} on {train} images of {of.data}, {batch}, {of.steps} steps"
-
-
-def _latest(history: History, column: str) -> float:
-    return next((row[column] for row in reversed(history.rows) if column in row), math.nan)
 
 
 def grid_json(result: GridResult) -> dict[str, Any]:
@@ -157,7 +192,10 @@ _PANELS = (
     ("test_accuracy", "test accuracy", "linear"),
     ("regularizer", r"$\frac{h(1+\beta)}{4(1-\beta)^2}\,\|\nabla E\|^2$", "log"),
     ("sharpness", r"sharpness $\lambda_{\max}(\nabla^2 E)$", "log"),
+    ("flow_distance", r"from the flow, and from $x^0$ (dashed)", "log"),
 )
+_DASHED = {"sharpness": "threshold", "flow_distance": "flow_length"}
+"""What a column is to be compared with."""
 
 
 def curves_figure(result: GridResult) -> Figure:
@@ -170,10 +208,12 @@ def curves_figure(result: GridResult) -> Figure:
     lines = -(-max(1, len(panels)) // columns)
     figure = Figure(figsize=(4.2 * columns, 2.9 * lines + 0.6), layout="constrained")
     for i, (column, label, scale) in enumerate(panels):
-        axes = figure.add_subplot(lines, columns, i + 1)
+        axes = figure.add_subplot(lines, columns, i + 1, yscale=scale)
         for j, each in enumerate(settings):
             draw_curve(axes, each, column, COLOURS[j % len(COLOURS)])
-        axes.set(xlabel="step $k$", ylabel=label, yscale=scale)
+        axes.set(xlabel="step $k$", ylabel=label)
+        if scale == "log":
+            _few_digits(axes)
         axes.grid(which="major", color="#e8eaed", lw=0.6)
         axes.set_axisbelow(True)
         for side in ("top", "right"):
@@ -181,6 +221,16 @@ def curves_figure(result: GridResult) -> Figure:
     if panels:
         legend_below(figure)
     return figure
+
+
+def _few_digits(axes: Axes) -> None:
+    """On a short logarithmic axis, 20 and 60 instead of 2 × 10¹ and 6 × 10¹."""
+    from matplotlib.ticker import LogFormatter
+
+    low, high = axes.get_ylim()
+    if low > 1e-3 and high < 1e4 and high < 100 * low:
+        for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            which(LogFormatter(minor_thresholds=(2, 0.5)))
 
 
 def legend_below(figure: Figure) -> None:
@@ -200,15 +250,21 @@ def legend_below(figure: Figure) -> None:
 
 
 def draw_curve(axes: Axes, each: Setting, column: str, colour: str) -> None:
-    """A column's mean over seeds along the steps, with the range that they cover."""
+    """A column's mean over seeds along the steps, with the range that they cover.
+
+    On a logarithmic axis without what is 0, as the distances from the start are at step 0.
+    """
+
+    def drawn(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+        return np.where(values > 0, values, np.nan) if axes.get_yscale() == "log" else values
+
     steps, values = each.curves(column)
     if not len(steps):
         return
-    axes.plot(steps, values.mean(axis=0), color=colour, lw=1.4, label=each.label)
+    axes.plot(steps, drawn(values.mean(axis=0)), color=colour, lw=1.4, label=each.label)
     if len(values) > 1:
-        low, high = values.min(axis=0), values.max(axis=0)
+        low, high = drawn(values.min(axis=0)), drawn(values.max(axis=0))
         axes.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
-    if column == "sharpness":
-        _, threshold = each.curves("threshold")
-        there, _ = each.curves("step")
-        axes.plot(there, threshold.mean(axis=0), "--", color=colour, lw=0.9)
+    if column in _DASHED:
+        there, beside = each.curves(_DASHED[column])
+        axes.plot(there, drawn(beside.mean(axis=0)), "--", color=colour, lw=0.9)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 from ..errors import ModflowError
-from ..processors import default_jobs
+from ..worker import begin
 
 _TUNABLES = "GLIBC_TUNABLES"
 _HUGE_PAGES = "glibc.malloc.hugetlb=1"
@@ -28,7 +27,7 @@ def processes(count: int) -> Iterator[Executor]:
     """
     # Never by fork: JAX has threads.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(count,))
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=begin, initargs=(count,))
     before = os.environ.get(_TUNABLES)
     os.environ[_TUNABLES] = f"{before}:{_HUGE_PAGES}" if before else _HUGE_PAGES
     try:
@@ -43,13 +42,6 @@ def processes(count: int) -> Iterator[Executor]:
             del os.environ[_TUNABLES]
         else:
             os.environ[_TUNABLES] = before
-
-
-def _begin(count: int) -> None:
-    # Ctrl-C reaches all processes of a terminal; the one that was asked ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # XLA would start a thread for every processor in each process. It reads this once.
-    os.environ["NPROC"] = str(max(1, default_jobs() // count))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from .checkpoints import Checkpoints
 from .devices import Place
 from .experiment import Experiment, Run
 from .following import coefficients
-from .history import History, Row
+from .history import FLOW_COLUMNS, History, Row
 from .prepared import Prepared
 from .program import Data, Measures, State, program
 from .rates import factor
@@ -275,8 +275,7 @@ class Group:
                 continue
             row = self._row(k, history.run, found)
             if found.flow_distance is not None:
-                names = "flow_distance", "flow_length", "flow_error"
-                row |= {name: float(getattr(found, name)) for name in names}
+                row |= {name: float(getattr(found, name)) for name in FLOW_COLUMNS}
             if losses[i]:
                 row["batch_loss"] = float(np.mean(losses[i]))
             if every and k % every == 0:

@@ -34,6 +34,9 @@ COLUMNS = {
 }
 """The columns of a run's table, and what they mean. Not all of them are there in each run."""
 
+FLOW_COLUMNS = ("flow_distance", "flow_length", "flow_error")
+"""Those of the modified flow."""
+
 
 @dataclass
 class History:
@@ -57,6 +60,10 @@ class History:
         """The values in the last `count` rows; what was before the first step is not among them."""
         trained = [row for row in self.rows if row["step"] > 0]
         return [row[column] for row in trained[-count:] if column in row]
+
+    def latest(self, column: str) -> float:
+        """The last value of a column that is not in each row."""
+        return next((row[column] for row in reversed(self.rows) if column in row), math.nan)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; rows keep every bit."""

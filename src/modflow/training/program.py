@@ -210,7 +210,7 @@ def program(
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         images, labels = seen(data, indices)
         loss, (_, scores) = batch_loss(network, parameters, statistics, images, labels)
-        return loss, (scores.argmax(axis=1) == labels).mean()
+        return loss, (scores.argmax(axis=1) == labels).mean(dtype=loss.dtype)
 
     def measure(state: State, data: Data) -> Measures:
         def add(total: Any, indices: Int[Array, " n"]) -> Any:

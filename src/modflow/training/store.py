@@ -22,7 +22,7 @@ from typing import Any
 from ..errors import ModflowError
 from ..files import write_atomically
 from .experiment import Experiment, Run
-from .history import History, table
+from .history import FLOW_COLUMNS, History, table
 
 try:
     import fcntl
@@ -242,7 +242,7 @@ def summary(history: History) -> dict[str, Any]:
     last = history.last(LAST) if ended else []
     final = history.final if ended and history.rows else {}
     mean = sum(last) / len(last) if last else math.nan
-    return {
+    line = {
         "h": run.h,
         "beta": run.beta,
         "seed": run.seed,
@@ -254,6 +254,11 @@ def summary(history: History) -> dict[str, Any]:
         "best_test_accuracy": history.best() if ended else math.nan,
         f"mean_test_accuracy_of_last_{LAST}": mean,
     }
+    if any("flow_distance" in row for row in history.rows):
+        line |= {f"final_{name}": final.get(name, math.nan) for name in FLOW_COLUMNS}
+    if any("sharpness" in row for row in history.rows):
+        line["last_sharpness"] = history.latest("sharpness") if ended else math.nan
+    return line
 
 
 def parse_run(name: str) -> Run:
