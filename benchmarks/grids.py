@@ -149,7 +149,7 @@ def in_processes(rounds, count=4, jobs=2):
         data="digits", train=640, test=100, steps=100, record_every=50, **CONVOLUTIONAL
     )
     runs, took = runs_of(count), {"processes": [], "one": []}
-    with tempfile.TemporaryDirectory() as folder, processes(jobs) as executor:
+    with tempfile.TemporaryDirectory() as folder, processes(jobs) as (executor, _):
 
         def train(name, of, executor=None, experiment=experiment):
             train_grid(experiment, of, Path(folder, name), executor=executor, platform="cpu")

@@ -1,8 +1,16 @@
 """Processes that work for another one."""
 
+import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from modflow.training.executors import processes
+from modflow.worker import ending_gently
 
 WORK = "; ".join(
     (
@@ -15,7 +23,7 @@ WORK = "; ".join(
 )
 SCRIPT = f"""
 from modflow.training.executors import processes
-with processes(1) as pool:
+with processes(1) as (pool, _):
     pool.submit(exec, "{WORK}").result()
 """
 
@@ -30,3 +38,31 @@ def test_they_end_with_it_however_it_ends():
     # They have the same stdout, so that its end is theirs.
     out, _ = process.communicate()
     assert out == ""
+
+
+def kept(path):
+    """Work that keeps what it has when it is ended."""
+    with ending_gently():
+        try:
+            Path(path, "begun").touch()
+            time.sleep(60)
+        except KeyboardInterrupt:
+            Path(path, f"kept {os.getpid()}").touch()
+            raise
+
+
+def ended_at_work(path):
+    with processes(1) as (pool, count):
+        assert count == 1
+        for _ in range(2):
+            pool.submit(kept, path)
+        while not (path / "begun").exists():
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+
+def test_what_is_under_way_is_kept(tmp_path):
+    """And what would come next is not begun."""
+    with pytest.raises(KeyboardInterrupt):
+        ended_at_work(tmp_path)
+    assert len(list(tmp_path.glob("kept *"))) == 1

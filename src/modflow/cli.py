@@ -303,6 +303,11 @@ def verify(
         check_installed()
         if not trained.is_dir():
             raise ModflowError(f"there is no folder {trained}: `modflow reproduce` makes one")
+        if not any(trained.glob("*/config.json")):
+            raise ModflowError(
+                f"{trained} holds nothing of `modflow reproduce`: give its --out, "
+                "by default the folder reproduced"
+            )
     if seed < 0:
         raise ModflowError(f"a seed is a whole number from 0; got {seed}")
     if jobs is not None and jobs < 1:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Status
+from .console import Status, say
 from .errors import ModflowError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Where:
         if self.hosts is None:
             yield ALONE
             return
-        with hosts(self.hosts) as found:
+        with hosts(self.hosts, say) as found:
             yield found
 
 
@@ -110,22 +110,22 @@ def train_here(
     recorded: Recorded | None = None,
 ) -> GridResult:
     """Train a grid with progress on stderr; after Ctrl-C, what is done by then."""
+    from .processors import threads as threads_here
     from .report.progress import LateProgress
-    from .training.devices import Place
     from .training.executors import dask_cluster, processes
-    from .training.grids import Source, from_first_steps, load_grid, train_grid
+    from .training.grids import GridResult, Source, from_first_steps, load_grid, train_grid
 
-    jobs = where.jobs
-    if jobs is None:
-        most = Place.of(where.device).processes(experiment.architecture)
-        jobs = 1 if hosts.count > 1 else min(most, len(runs))
-    elsewhere: Any = nullcontext()
+    jobs, threads = _crew(experiment, runs, out, where, hosts, recorded)
+    elsewhere: Any = nullcontext((None, 1))
     if where.dask is not None:
         elsewhere = dask_cluster(where.dask)
-    elif jobs > 1:
-        elsewhere = processes(jobs)
+    elif jobs > 1 or threads not in (None, threads_here()):
+        elsewhere = processes(jobs, threads)
     try:
-        with elsewhere as executor, LateProgress("compiling", steady=True) as progress:
+        with (
+            elsewhere as (executor, workers),
+            LateProgress("compiling", steady=True) as progress,
+        ):
             return train_grid(
                 experiment,
                 runs,
@@ -135,12 +135,46 @@ def train_here(
                 at_once=where.at_once,
                 stepping=where.stepping,
                 executor=executor,
+                workers=workers,
+                threads=threads,
                 hosts=hosts,
                 recorded=recorded,
                 progress=from_first_steps(progress),
             )
     except KeyboardInterrupt:
+        if not (out / "config.json").is_file():
+            return GridResult(experiment, runs)  # it came before anything was planned
         return load_grid(out, runs)
+
+
+def _crew(
+    experiment: Experiment,
+    runs: tuple[Run, ...],
+    out: Path,
+    where: Where,
+    hosts: Hosts,
+    recorded: Recorded | None,
+) -> tuple[int, int | None]:
+    """How many processes, and how many threads in each; None where that decides nothing here.
+
+    Runs that are added, gone on with or done again have as many threads as before, whatever
+    --jobs says: sums are rounded differently by more or fewer.
+    """
+    from .processors import threads, threads_each
+    from .training.devices import Place
+    from .training.store import Store
+
+    if where.dask is not None or hosts.count > 1:
+        return 1, None
+    place = Place.of(where.device)
+    most = min(place.processes(experiment.architecture), len(runs))
+    if place.platform != "cpu":
+        return where.jobs or most, None
+    settled = recorded.threads if recorded is not None else Store.threads(out)
+    if settled is None:
+        jobs = where.jobs or most
+        return jobs, threads_each(jobs)
+    return where.jobs or min(most, max(1, threads() // settled)), settled
 
 
 def exit_status(result: GridResult) -> Status:

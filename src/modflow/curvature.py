@@ -113,8 +113,13 @@ def lanczos(operator: LinearOperator, count: int, tolerance: float, guess: Any =
     """
     size = operator.shape[0]
     v0 = np.random.default_rng(0).normal(size=size) if guess is None else np.asarray(guess)
-    if not np.all(np.isfinite(operator.matvec(v0))):
+    first = operator.matvec(v0)
+    if not np.all(np.isfinite(first)):
         raise ModflowError("the Hessian is not finite at this point")
+    if not first.any():
+        # A vector drawn at random is in the kernel of the Hessian 0 alone, as that of a network is
+        # in which nothing is active.
+        return Sharpness(np.zeros(count), np.zeros(count), np.eye(size, count))
     if size <= max(_DENSE, 2 * count):
         matrix = operator.matmat(np.eye(size))
         values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)

@@ -1,4 +1,4 @@
-"""How many processes are of use."""
+"""How many processes are of use, and how many threads they have."""
 
 from __future__ import annotations
 
@@ -11,3 +11,17 @@ def default_jobs() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
+
+
+def threads() -> int:
+    """How many threads XLA has on the processors in this process: $NPROC, or one for each.
+
+    Sums are split among them, so that their number decides how results are rounded.
+    """
+    given = os.environ.get("NPROC", "")
+    return int(given) if given.isdigit() and int(given) else default_jobs()
+
+
+def threads_each(count: int) -> int:
+    """The share of one of so many processes."""
+    return max(1, threads() // count)

@@ -5,22 +5,50 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import wait
-from threading import Thread
-
-from .processors import default_jobs
+from types import FrameType
 
 
-def begin(count: int) -> None:
-    """What one of so many processes does before it has work."""
+def begin(threads: int) -> None:
+    """What a process does before it has work. XLA is to have so many threads in it."""
     # Ctrl-C reaches all processes of a terminal; the one that was asked ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # XLA would start a thread for every processor in each process, and they would only get into
-    # each other's way. It reads this once, at the first computation.
-    os.environ.setdefault("NPROC", str(max(1, default_jobs() // count)))
+    # XLA reads this once, at the first computation. With a thread for every processor in each
+    # process, they would only get into each other's way.
+    os.environ["NPROC"] = str(threads)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+@contextmanager
+def ending_gently() -> Iterator[None]:
+    """Meanwhile `terminate` raises KeyboardInterrupt in such a process, and it exits afterwards.
+
+    So what is under way can be kept; and it does not begin with what else there is to do.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or multiprocessing.parent_process() is None:
+        yield
+        return
+    ended = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal ended
+        if not ended:
+            ended = True
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if ended:
+            os._exit(1)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _end_with(sentinel: int) -> None:

@@ -265,8 +265,10 @@ def test_the_archive_of_cifar_is_fetched_where_there_is_none(
     name = "cifar-10-binary.tar.gz"
     offer(name, SHA256, server.url)
     server.files[f"/{name}"] = CONTENT
-    with pytest.raises(ModflowError, match=f"{name} is truncated or damaged"):
+    with pytest.raises(ModflowError, match=f"{name} is truncated or damaged") as refused:
         load_data("cifar-10", tmp_path, download=True)
+    size = f"it has {len(CONTENT)} bytes and SHA-256 {SHA256}, the published file {SHA256}"
+    assert size in str(refused.value)
     assert server.asked == [f"/{name}"]
     (tmp_path / name).rename(tmp_path / "cifar-10-python.tar.gz")
     with pytest.raises(ModflowError, match="cifar-10-python.tar.gz is truncated or damaged"):

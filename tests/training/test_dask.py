@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from modflow import ModflowError
+from modflow.training import grids
 from modflow.training.executors import dask_cluster
 from modflow.training.experiment import Experiment, grid_of
 from modflow.training.grids import train_grid
@@ -22,8 +23,8 @@ RUNS = grid_of([0.1], [0.0, 0.9], [0, 1])
 
 
 @pytest.fixture
-def scheduler(tmp_path):
-    """Its address; it ends with the test."""
+def server(tmp_path):
+    """A scheduler's process and its address; it ends with the test."""
     process = subprocess.Popen(
         [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1",
          "--port", "0", "--no-dashboard"],
@@ -37,9 +38,15 @@ def scheduler(tmp_path):
             break
     drain = threading.Thread(target=process.stderr.read, daemon=True)
     drain.start()
-    yield address
+    yield process, address
     process.terminate()
     process.wait()
+
+
+@pytest.fixture
+def scheduler(server):
+    """Its address."""
+    return server[1]
 
 
 @pytest.fixture
@@ -71,7 +78,7 @@ def test_a_worker_is_killed_on_the_way(scheduler, workers, tmp_path):
             workers[0].send_signal(signal.SIGKILL)
             workers[0].wait()
 
-    with dask_cluster(scheduler) as executor:
+    with dask_cluster(scheduler) as (executor, _):
         result = train_grid(
             EXPERIMENT,
             RUNS,
@@ -95,6 +102,36 @@ def test_a_worker_is_killed_on_the_way(scheduler, workers, tmp_path):
     notes = json.loads((out / "runs" / f"{RUNS[0].name}.json").read_text())
     assert notes["runs_at_once"] == 1
     assert not (out / "checkpoints").exists()
+
+
+@pytest.mark.usefixtures("workers")
+def test_a_scheduler_that_is_lost(server, run, tmp_path, monkeypatch):
+    """One line says so, and there is something to go on from."""
+    import distributed
+
+    process, address = server
+    with distributed.Client(address, set_as_default=False) as client:
+        client.wait_for_workers(2)
+    original = grids.Share.read
+    monkeypatch.setattr(grids.Share, "read", lambda self: process.kill() or original(self))
+    quick = (
+        "--train",
+        "80",
+        "--test",
+        "50",
+        "--width",
+        "4",
+        "--steps",
+        "400000",
+        "--beta",
+        "0,0.9",
+    )
+    status, _, err = run("train", *quick, "--dask", address, "--out", str(tmp_path / "o"))
+    assert status == 2
+    (line,) = err.splitlines()
+    assert line.startswith("modflow: error: the cluster's scheduler is gone; start it anew")
+    groups = json.loads((tmp_path / "o" / "config.json").read_text())["groups"]
+    assert [len(group) for group in groups] == [1, 1]  # one for each worker
 
 
 def test_no_scheduler(monkeypatch):

@@ -10,15 +10,14 @@ import pytest
 from modflow import ModflowError
 from modflow.networks.network import Network
 from modflow.processors import default_jobs
-from modflow.training.devices import Place
+from modflow.training.devices import Place, Survey
 from modflow.training.experiment import Experiment
-from modflow.training.grids import group_size
 from modflow.training.prepared import Prepared
 
 SCRIPT = """
 import json, sys
 import jax
-from modflow.training.devices import Place
+from modflow.training.devices import Place, Survey
 from modflow.training.experiment import Experiment, grid_of
 from modflow.training.group import Group
 from modflow.training.prepared import Prepared
@@ -102,11 +101,10 @@ def test_as_many_at_once_as_memory_holds():
     # Activations of 200 images, twice over: 17 convolutions, a normalization and more behind each.
     assert 200 * 8 * 8 * 8 * 4 * 17 < each < 200 * 8 * 8 * 8 * 4 * 17 * 40
     for free, count in ((each * 100, 80), (each, 1), (each * 10**6, 256)):
-        assert group_size(prepared, Place((Device(free),)), None) == count
-    assert group_size(prepared, Place((Device(each * 10),) * 4), None) == 32
-    assert group_size(prepared, Place((Device(each),)), 7) == 7
+        assert Survey.of(prepared, Place((Device(free),))).at_once == count
+    assert Survey.of(prepared, Place((Device(each * 10),) * 4)).at_once == 32
     # One by one on a CPU, whatever there is.
-    assert group_size(prepared, Place.of("cpu"), 7) == 1
+    assert Survey.of(prepared, Place.of("cpu")).at_once == 1
 
 
 def test_strategies():

@@ -22,21 +22,26 @@ def free_port():
         return found.getsockname()[1]
 
 
-def test_a_grid_on_two_hosts(run, tmp_path):
+def on_two_hosts(command, *more):
+    """Their exit statuses, and what each has printed to stdout and stderr."""
     port = free_port()
-    command = [sys.executable, "-m", "modflow", *GRID, "--out", str(tmp_path / "shared")]
     processes = [
         subprocess.Popen(
-            [*command, "--hosts", f"127.0.0.1:{port},2,{i}"],
+            [sys.executable, "-m", "modflow", *command, *own, "--hosts", f"127.0.0.1:{port},2,{i}"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "JAX_PLATFORMS": "cpu"},
             text=True,
         )
-        for i in range(2)
+        for i, own in enumerate(more or ((), ()))
     ]
     outputs = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    return [process.returncode for process in processes], outputs
+
+
+def test_a_grid_on_two_hosts(run, tmp_path):
+    statuses, outputs = on_two_hosts((*GRID, "--out", str(tmp_path / "shared")))
+    assert statuses == [0, 0], outputs
     # The first one tells, the other is silent.
     found = json.loads(outputs[0][0])
     assert outputs[1][0] == ""
@@ -47,6 +52,16 @@ def test_a_grid_on_two_hosts(run, tmp_path):
     assert len(notes) == 6
     assert {each["host"] for each in notes} == {0, 1}
     assert not (tmp_path / "shared" / "checkpoints").exists()
+
+
+def test_where_one_fails_the_others_know_why(tmp_path):
+    """None waits for ever, and none is aborted."""
+    nowhere = ("--data", "mnist", "--data-dir", str(tmp_path / "nowhere"))
+    statuses, outputs = on_two_hosts((*GRID, "--out", str(tmp_path / "shared")), (), nowhere)
+    assert statuses == [2, 2], outputs
+    reasons = [err.splitlines()[-1] for _, err in outputs]
+    assert reasons[0].startswith("modflow: error: host 1 has failed: no MNIST in ")
+    assert reasons[1].startswith("modflow: error: no MNIST in ")
 
 
 def test_work_is_shared_out():

@@ -139,6 +139,7 @@ def test_refused(refused, tmp_path):
     assert "did you mean 'fig-2'" in refused("reproduce", "fig2")
     assert "unknown scale 'huge'" in refused("reproduce", "fig-2", "--scale", "huge")
     assert "there is no folder" in refused("verify", "--results", str(tmp_path / "none"))
+    assert "holds nothing of `modflow reproduce`" in refused("verify", "--results", str(tmp_path))
     assert "exclude each other" in refused(
         "reproduce", "fig-2", "--jobs", "2", "--dask", "tcp://127.0.0.1:9"
     )

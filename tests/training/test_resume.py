@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from modflow.training.checkpoints import Checkpoints
 from modflow.training.executors import processes
 from modflow.training.experiment import Experiment, Run, grid_of
 from modflow.training.grids import from_first_steps, load_grid, train_grid, with_rate
-from modflow.training.store import Store, parse_run
+from modflow.training.store import Recorded, Store, parse_run
 
 EXPERIMENT = Experiment(train=100, test=100, width=4, batch=16, steps=60, record_every=6)
 RUNS = grid_of([0.1], [0.0, 0.9], [0, 1])
@@ -193,7 +195,7 @@ def test_on_other_executors(finished, tmp_path):
         train_grid(EXPERIMENT, RUNS, tmp_path / "threads", executor=pool)
     assert contents(tmp_path / "threads") == contents(finished)
     told = []
-    with processes(2) as pool:
+    with processes(2) as (pool, _):
         train_grid(
             EXPERIMENT,
             RUNS,
@@ -206,12 +208,66 @@ def test_on_other_executors(finished, tmp_path):
     assert "GLIBC_TUNABLES" not in os.environ
 
 
+def test_work_for_all_workers(tmp_path):
+    """As many runs in one program as leave something for each, if nothing else is asked for."""
+    with ThreadPoolExecutor(2) as pool:
+        train_grid(EXPERIMENT, RUNS, tmp_path / "two", executor=pool, workers=2)
+        train_grid(EXPERIMENT, RUNS, tmp_path / "asked", executor=pool, workers=2, at_once=3)
+    for name, sizes in (("two", [2, 2]), ("asked", [3, 1])):
+        groups = json.loads((tmp_path / name / "config.json").read_text())["groups"]
+        assert [len(group) for group in groups] == sizes
+
+
 def test_a_process_that_dies_is_named(tmp_path):
-    with processes(1) as pool:
+    with processes(1) as (pool, _):
         # It ends before it takes the first run.
         pool.submit(os._exit, 1)
         with pytest.raises(ModflowError, match="ended by itself"):
             train_grid(EXPERIMENT, RUNS, tmp_path, executor=pool)
+
+
+def test_a_checkpoint_of_another_training(tmp_path):
+    """Of the same shapes: nothing else would tell them apart."""
+    with pytest.raises(KeyboardInterrupt):
+        train_grid(EXPERIMENT, RUNS, tmp_path, progress=cut_after([3]))
+    (tmp_path / "config.json").unlink()
+    other = replace(EXPERIMENT, activation="tanh")
+    with pytest.raises(ModflowError, match="the checkpoint in .* is of another training"):
+        train_grid(other, RUNS, tmp_path)
+
+
+def test_what_ended_it_is_told(tmp_path, monkeypatch):
+    """And not that the summary could not be written either, on a disk that is full."""
+
+    def full(*_):
+        raise ModflowError("no space left for a checkpoint")
+
+    def full_too(*_):
+        raise ModflowError("no space left for runs.csv")
+
+    monkeypatch.setattr(Checkpoints, "save", full)
+    monkeypatch.setattr(Store, "summarize", full_too)
+    with pytest.raises(ModflowError, match="for a checkpoint"):
+        train_grid(EXPERIMENT, RUNS, tmp_path, checkpoint_seconds=0)
+
+
+def test_what_a_killed_process_has_left_is_taken_away(finished, tmp_path):
+    """It was killed between the results and the end of the checkpoints."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    left = tmp_path / "checkpoints" / RUNS[0].name / "60"
+    left.mkdir(parents=True)
+    assert train_grid(EXPERIMENT, RUNS, tmp_path).complete
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_other_threads_than_before(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    recorded = Recorded.read(tmp_path / "config.json")
+    monkeypatch.setenv("NPROC", str(recorded.threads + 1))
+    with pytest.raises(ModflowError, match=f"set NPROC={recorded.threads}"):
+        train_grid(EXPERIMENT, [*RUNS, Run(0.3, 0.0, 0)], tmp_path)
+    with pytest.raises(ModflowError, match=f"set NPROC={recorded.threads}"):
+        train_grid(EXPERIMENT, RUNS, tmp_path / "again", recorded=recorded)
 
 
 def test_another_experiment_in_the_folder(finished):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from modflow import ModflowError
+from modflow.processors import default_jobs
 from modflow.training import group as group_module
 
 QUICK = ("--train", "80", "--test", "50", "--width", "4", "--steps", "6", "--record-every", "2")
@@ -311,3 +313,118 @@ def test_too_little_memory_says_what_may_fit(run, refused, tmp_path, monkeypatch
     assert "out of memory with 4 runs in one program; 2 may fit: --at-once 2" in said
     said = refused("train", *QUICK, "--out", str(tmp_path / "p"))
     assert "take a smaller --batch, --width or --size" in said
+
+
+def test_a_dead_network_stops_no_other(run, tmp_path):
+    """After a step of 1e6 nothing in it is active: its Hessian is 0."""
+    wild = ("--no-batch-norm", "--h", "1e6,0.1", "--record-every", "1", "--eigenvalues", "2")
+    out, plot = tmp_path / "o", ("--plot", str(tmp_path / "curves.png"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        status, _, err = run(
+            *("train", *QUICK, *wild, *plot, "--sharpness-every", "1", "--out", str(out))
+        )
+    assert (status, err) == (0, "")
+    dead, alive = csv.DictReader((out / "runs.csv").open())
+    assert [float(dead[name]) for name in ("last_sharpness", "last_sharpness_2")] == [0, 0]
+    assert float(alive["last_sharpness"]) > float(alive["last_sharpness_2"]) > 0
+
+
+def test_eigenvalues_that_are_not_found_stop_nothing(run, tmp_path, monkeypatch):
+    def lost(*_):
+        raise ModflowError("Lanczos' method found no eigenvalues")
+
+    monkeypatch.setattr(group_module, "lanczos", lost)
+    arguments = ("train", *QUICK, "--sharpness-every", "2", "--out", str(tmp_path / "o"), "--json")
+    status, shown, _ = run(*arguments, "--plot", str(tmp_path / "curves.png"))
+    assert status == 0
+    (line,) = json.loads(shown)["runs"]
+    assert line["last_sharpness"] is None
+    assert line["final_train_loss"] > 0
+
+
+def test_a_flow_that_leaves_for_infinity(run, tmp_path):
+    """Far from where it is of use, the flow of order 3 is infinite and the training is not."""
+    network = ("--width", "16", "--no-batch-norm", "--activation", "gelu", "--steps", "40")
+    settings = (*network, "--flow", "3", "--beta", "0.9", "--h", "0.2")
+    out, plot = tmp_path / "o", ("--plot", str(tmp_path / "curves.png"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        status, shown, _ = run("train", *QUICK, *settings, *plot, "--out", str(out))
+    assert status == 0
+    (path,) = out.glob("runs/*.json")
+    rows = json.loads(path.read_text(), parse_constant=pytest.fail)["rows"]
+    with_flow = [row["step"] for row in rows if "flow_distance" in row]
+    assert len(with_flow) < len(rows) == 21
+    *cells, gone = shown.splitlines()[-1].split()
+    assert cells == ["0.2", "0.9", "—", "—", "—", "—"]
+    assert float(gone) == with_flow[-1] + 2
+    (line,) = csv.DictReader((out / "runs.csv").open())
+    assert line["final_flow_distance"] == "nan"
+
+
+def test_as_many_threads_as_before(run, tmp_path):
+    """Sums are split among threads: another number of them rounds differently."""
+
+    def bits(name):
+        return {p.name: p.read_bytes() for p in sorted((tmp_path / name / "runs").glob("*.csv"))}
+
+    settings = ("--network", "resnet-6", "--width", "8", "--train", "300", "--steps", "4")
+    first = ("train", *QUICK, *settings, "--seeds", "2", "--out", str(tmp_path / "two"))
+    assert run(*first, "--jobs", "2").status == 0
+    config = tmp_path / "two" / "config.json"
+    threads = json.loads(config.read_text())["threads"]
+    assert threads == max(1, default_jobs() // 2)
+    for jobs in ((), ("--jobs", "1")):
+        again = f"again{len(jobs)}"
+        arguments = ("--config", str(config), *jobs, "--out", str(tmp_path / again))
+        assert run("train", *arguments).status == 0
+        assert bits(again) == bits("two")
+
+
+def test_results_of_another_experiment_are_not_taken(run, refused, tmp_path):
+    """Such as where a damaged config.json was removed, and other settings given."""
+    out = ("--out", str(tmp_path))
+    assert run("train", *QUICK, *out).status == 0
+    (tmp_path / "config.json").unlink()
+    assert "is of another experiment" in refused("train", *QUICK, "--steps", "8", *out)
+
+
+def test_too_many_at_once_are_divided(run, tmp_path, monkeypatch):
+    """As the message about too little memory says: with a smaller --at-once."""
+    import jax
+
+    original = group_module.Group._begin
+
+    def full(self, *arguments):
+        if len(self.runs) > 2:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating")
+        return original(self, *arguments)
+
+    monkeypatch.setattr(group_module.Group, "_begin", full)
+    grid = ("train", *QUICK, "--beta", "0,0.3,0.5,0.9", "--out", str(tmp_path))
+    status, _, err = run(*grid)
+    assert status == 2
+    assert "--at-once 2" in err
+    assert run(*grid, "--at-once", "2").status == 0
+    groups = json.loads((tmp_path / "config.json").read_text())["groups"]
+    assert [len(group) for group in groups] == [2, 2]
+
+
+def test_ctrl_c_before_anything_is_planned(run, tmp_path, monkeypatch):
+    from modflow.training.prepared import Prepared
+
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Prepared, "load", pressed)
+    status, shown, err = run("train", *QUICK, "--out", str(tmp_path / "o"))
+    assert (status, shown) == (3, "")
+    assert "interrupted: 0 of 1 runs are done" in err
+
+
+def test_time_is_told_apart(run, tmp_path):
+    assert run("train", *QUICK, "--width", "5", "--out", str(tmp_path)).status == 0
+    (path,) = tmp_path.glob("runs/*.json")
+    found = json.loads(path.read_text())
+    assert 0 < found["compile_seconds"] < found["seconds"]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import ModflowError
+from ..processors import threads_each
 from ..worker import begin
 from ._evidence import Evidence
 from ._registry import CLAIMS, Claim, ClaimResult, check_claim
@@ -68,7 +69,9 @@ def _in_processes(
     # Never by fork: JAX has threads.
     context = multiprocessing.get_context("spawn")
     workers = min(jobs, len(claims))
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(workers,))
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_begin, initargs=(threads_each(workers),)
+    )
     try:
         ordered = sorted(claims, key=lambda claim: -claim.cost)
         known: dict[Future[tuple[tuple[Evidence, ...], float]], Claim] = {
@@ -107,9 +110,9 @@ def _check(
     return result.evidence, result.seconds
 
 
-def _begin(workers: int) -> None:
-    """Before one of so many processes has work."""
-    begin(workers)
+def _begin(threads: int) -> None:
+    """Before a process has work."""
+    begin(threads)
     # What was imported stays: looking for garbage in it takes time and finds none.
     gc.collect()
     gc.freeze()

@@ -31,7 +31,7 @@ _CAPTIONS = {
 _CLAIMS = {
     "fig-2": ("fig-2-accuracy",),
     "fig-3": ("fig-3-accuracy", "fig-2-3-comparison"),
-    "fig-4": (),
+    "fig-4": ("fig-4-accuracy",),
     "table-1": ("fig-4-accuracy", "table-1-deviation", "sec-6-not-scaled"),
 }
 
@@ -160,6 +160,7 @@ def reproduction_json(found: Reproduced, claims: Sequence[ClaimResult]) -> dict[
 def reproduction_figure(found: Reproduced) -> Figure:
     """Test accuracy along the way, and where it ends, for each network."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
 
     parts = [(part, result) for part, result in found.parts if result.histories]
     lines = max(1, len(parts))
@@ -171,7 +172,8 @@ def reproduction_figure(found: Reproduced) -> Figure:
             draw_curve(curves, each, "test_accuracy", COLOURS[j % len(COLOURS)])
         best = [100 * np.array([h.best() for h in each.done]) for each in settings]
         _ends(ends, found.asked.figure, settings, best)
-        curves.set(xlabel="step $k$", ylabel="test accuracy", title=part.column)
+        curves.set(xlabel="step $k$", ylabel="test accuracy, %", title=part.column)
+        curves.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=None))
         top = max((h.best() for each in settings for h in each.done), default=1.0)
         curves.set_ylim(max(0.0, top - 0.3), top + 0.01)
         for axes in (curves, ends):

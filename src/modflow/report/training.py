@@ -50,12 +50,14 @@ class Setting:
     def curves(
         self, column: str
     ) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, "seeds rows"]]:
-        """Steps, and a column at these, a row a seed; of the runs that went to the end."""
-        rows = [[row for row in each.rows if column in row] for each in self.done]
-        if not rows or not rows[0]:
-            return np.empty(0), np.empty((0, 0))
-        steps = np.array([row["step"] for row in rows[0]])
-        return steps, np.array([[row[column] for row in run] for run in rows])
+        """Steps, and a column at these, a row a seed; of the runs that went to the end.
+
+        NaN where only others have it.
+        """
+        runs = [{row["step"]: row[column] for row in r.rows if column in row} for r in self.done]
+        steps = sorted(set().union(*runs))
+        values = [[run.get(step, math.nan) for step in steps] for run in runs]
+        return np.array(steps, float), np.array(values, float).reshape(len(runs), len(steps))
 
     @property
     def regularizer_over_loss(self) -> str:
@@ -127,12 +129,14 @@ def grid_view(result: GridResult) -> RenderableType:
 def _flow_table(result: GridResult) -> RenderableType:
     """How far the iterates are from the modified flow at the end, a line a setting."""
     title = f"beside the flow of order {result.experiment.flow}, at the end"
+    left = any(map(_flow_left, result.histories))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    columns = ("h", "beta", "x from the flow", "x from x^0", "ratio", "integrator's part")
-    for name in columns:
+    columns = ["h", "beta", "x from the flow", "x from x^0", "ratio", "integrator's part"]
+    for name in columns + ["flow infinite before"] * left:
         table.add_column(name, justify="right")
     for each in settings_of(result):
         distances, ways, errors = (each.values(column) for column in FLOW_COLUMNS)
+        gone = [f"{step:g}" for history in each.done if (step := _flow_left(history)) is not None]
         table.add_row(
             f"{each.h:g}",
             f"{each.beta:g}",
@@ -140,8 +144,16 @@ def _flow_table(result: GridResult) -> RenderableType:
             _precise(ways),
             _precise([d / w for d, w in zip(distances, ways, strict=True) if w > 0]),
             _largest([e / d for e, d in zip(errors, distances, strict=True) if d > 0]),
+            *[", ".join(gone) or "—"] * left,
         )
     return Group(title, table)
+
+
+def _flow_left(history: History) -> float | None:
+    """The first recorded step at which the flow is infinite and the run is not; None for none."""
+    if history.diverged is not None:
+        return None
+    return next((row["step"] for row in history.rows if FLOW_COLUMNS[0] not in row), None)
 
 
 def _precise(values: Sequence[float]) -> str:
@@ -190,7 +202,7 @@ def grid_json(result: GridResult) -> dict[str, Any]:
 _PANELS = (
     ("train_loss", "training loss $E$", "log"),
     ("test_accuracy", "test accuracy", "linear"),
-    ("regularizer", r"$\frac{h(1+\beta)}{4(1-\beta)^2}\,\|\nabla E\|^2$", "log"),
+    ("regularizer", r"$\dfrac{h(1+\beta)}{4(1-\beta)^2}\,\|\nabla E\|^2$", "log"),
     ("sharpness", r"sharpness $\lambda_{\max}(\nabla^2 E)$", "log"),
     ("flow_distance", r"from the flow, and from $x^0$ (dashed)", "log"),
 )
@@ -227,10 +239,14 @@ def _few_digits(axes: Axes) -> None:
     """On a short logarithmic axis, 20 and 60 instead of 2 × 10¹ and 6 × 10¹."""
     from matplotlib.ticker import LogFormatter
 
+    class Plain(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:g}" if super().__call__(x, pos) else ""
+
     low, high = axes.get_ylim()
     if low > 1e-3 and high < 1e4 and high < 100 * low:
         for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            which(LogFormatter(minor_thresholds=(2, 0.5)))
+            which(Plain(minor_thresholds=(2, 0.5)))
 
 
 def legend_below(figure: Figure) -> None:
@@ -255,16 +271,20 @@ def draw_curve(axes: Axes, each: Setting, column: str, colour: str) -> None:
     On a logarithmic axis without what is 0, as the distances from the start are at step 0.
     """
 
-    def drawn(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-        return np.where(values > 0, values, np.nan) if axes.get_yscale() == "log" else values
+    def drawn(values: Any) -> Float[np.ndarray, " rows"]:
+        found = np.ma.filled(values, np.nan)
+        return np.where(found > 0, found, np.nan) if axes.get_yscale() == "log" else found
 
     steps, values = each.curves(column)
     if not len(steps):
         return
-    axes.plot(steps, drawn(values.mean(axis=0)), color=colour, lw=1.4, label=each.label)
+    known = np.ma.masked_invalid(values)
+    axes.plot(steps, drawn(known.mean(axis=0)), color=colour, lw=1.4, label=each.label)
     if len(values) > 1:
-        low, high = drawn(values.min(axis=0)), drawn(values.max(axis=0))
+        low, high = drawn(known.min(axis=0)), drawn(known.max(axis=0))
         axes.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
     if column in _DASHED:
         there, beside = each.curves(_DASHED[column])
-        axes.plot(there, drawn(beside.mean(axis=0)), "--", color=colour, lw=0.9)
+        axes.plot(
+            there, drawn(np.ma.masked_invalid(beside).mean(axis=0)), "--", color=colour, lw=0.9
+        )

@@ -62,10 +62,18 @@ class Checkpoints:
             self._manager.save(step, args=both, force=True)
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            self._clear()
             raise ModflowError(
                 f"cannot write a checkpoint to {self._folder}: {reason}; the last one is kept, "
                 "and the same command goes on from it"
             ) from error
+
+    def _clear(self) -> None:
+        """Take away what was begun, and fills the disk."""
+        # What a write that failed has left undone is told when it is thrown away: once is enough.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        for path in self._folder.glob("*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def load(self, like: PyTree[Array]) -> tuple[int, PyTree[Array], dict[str, Any]] | None:
         """The step, the arrays in the form of `like`, and the notes; None where there is none.

@@ -21,6 +21,7 @@ import jax
 from ..errors import ModflowError
 from ..networks.network import Network
 from ..processors import default_jobs
+from .prepared import Prepared
 
 PLATFORMS = ("cpu", "gpu", "tpu")
 STEPPINGS = ("loop", "host")
@@ -104,3 +105,26 @@ class Place:
         if free is None:
             return 1
         return max(1, min(_MOST, int(_SHARE * free * len(self.devices) // max(1, bytes_each))))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a place is good at for one experiment, in words that can be sent."""
+
+    platform: str
+    device: str
+    at_once: int
+    """Runs in one program."""
+    may_step_from_host: bool
+
+    @classmethod
+    def of(cls, prepared: Prepared, place: Place) -> Survey:
+        """Of an experiment's network and images."""
+        network = prepared.network("native")
+        several = place.vectorizes(network, prepared.batch)
+        return cls(
+            place.platform,
+            place.kind,
+            place.how_many(prepared.bytes_of_a_run()) if several else 1,
+            place.may_step_from_host(network.architecture),
+        )

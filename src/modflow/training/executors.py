@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ..errors import ModflowError
+from ..processors import threads_each
 from ..worker import begin
 
 _TUNABLES = "GLIBC_TUNABLES"
@@ -17,24 +22,27 @@ _HUGE_PAGES = "glibc.malloc.hugetlb=1"
 """A step on a full batch takes gigabytes of memory, and gives them back. In pages of 4 KB the
 system spends as long on that as the step on its arithmetic; read by glibc when a process starts."""
 _CONNECT_SECONDS = 30
+_GRACE_SECONDS = 10.0
+"""For checkpoints, when all is to end."""
 
 
 @contextmanager
-def processes(count: int) -> Iterator[Executor]:
-    """So many processes of this machine, with a share of its processors each.
+def processes(count: int, threads: int | None = None) -> Iterator[tuple[Executor, int]]:
+    """So many processes of this machine, with so many threads each; by default they share.
 
-    They are ended, with what they do, where the `with` ends by an exception.
+    Where the `with` ends by an exception, they are ended. Those that train write a checkpoint
+    first, if they get to it soon.
     """
     # Never by fork: JAX has threads.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=begin, initargs=(count,))
+    each = threads_each(count) if threads is None else threads
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=begin, initargs=(each,))
     before = os.environ.get(_TUNABLES)
     os.environ[_TUNABLES] = f"{before}:{_HUGE_PAGES}" if before else _HUGE_PAGES
     try:
-        yield pool
+        yield pool, count
     except BaseException:
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
+        _end(list((pool._processes or {}).values()))
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -44,9 +52,24 @@ def processes(count: int) -> Iterator[Executor]:
             os.environ[_TUNABLES] = before
 
 
+def _end(working: Sequence[BaseProcess]) -> None:
+    for process in working:
+        process.terminate()
+    # One that compiles hears nothing meanwhile.
+    until = time.monotonic() + _GRACE_SECONDS
+    try:
+        left = list(working)
+        while left and time.monotonic() < until:
+            wait([process.sentinel for process in left], until - time.monotonic())
+            left = [process for process in left if process.is_alive()]
+    finally:
+        for process in working:
+            process.kill()
+
+
 @contextmanager
-def dask_cluster(address: str) -> Iterator[Executor]:
-    """The workers of a Dask scheduler, such as tcp://10.0.0.1:8786.
+def dask_cluster(address: str) -> Iterator[tuple[Executor, int]]:
+    """The workers of a Dask scheduler, such as tcp://10.0.0.1:8786, and how many there are.
 
     They need modflow and a file system shared with this process: checkpoints are written there,
     so that another worker goes on where one was lost. Raises ModflowError where `distributed` is
@@ -59,6 +82,8 @@ def dask_cluster(address: str) -> Iterator[Executor]:
         raise ModflowError(
             "runs on a Dask cluster need distributed: pip install 'modflow[cluster]'"
         ) from None
+    # Its log says with tracebacks what is said here in a line.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
         # A client that cannot read its address waits for itself for a minute when it is dropped.
         scheme, location = parse_address(address)
@@ -72,6 +97,7 @@ def dask_cluster(address: str) -> Iterator[Executor]:
         ) from error
     try:
         # A training is no pure function to Dask: equal ones are not to be merged.
-        yield client.get_executor(pure=False)
+        workers = len(client.nthreads())
+        yield client.get_executor(pure=False), max(1, workers)
     finally:
         client.close()

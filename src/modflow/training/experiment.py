@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -154,6 +156,11 @@ class Experiment:
         if strange:
             raise UnknownNameError("setting", strange[0], known)
         return cls(**given)
+
+    def fingerprint(self, data_sha256: str) -> str:
+        """What tells results of this experiment on these images from others."""
+        whole = json.dumps([self.to_dict(), data_sha256], sort_keys=True)
+        return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
     def differences(self, other: Experiment) -> list[str]:
         """The settings in which they differ, as "batch = 64, not 32"."""

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,13 +26,16 @@ import jax
 
 from .. import __version__
 from ..errors import ModflowError, UnknownNameError
-from .devices import STEPPINGS, Place
+from ..processors import threads as threads_here
+from ..worker import ending_gently
+from .compilation import compilation
+from .devices import STEPPINGS, Place, Survey
 from .experiment import Experiment, Run
 from .group import CHECKPOINT_SECONDS, Group
 from .history import History
 from .hosts import ALONE, Hosts
 from .prepared import Prepared
-from .store import Recorded, Store
+from .store import Recorded, Store, parse_run
 from .trial import best_stepping, is_worth_trying
 
 _LOOK_SECONDS = 1.0
@@ -74,6 +87,8 @@ def train_grid(
     at_once: int | None = None,
     stepping: str | None = None,
     executor: Executor | None = None,
+    workers: int = 1,
+    threads: int | None = None,
     hosts: Hosts = ALONE,
     recorded: Recorded | None = None,
     progress: Progress | None = None,
@@ -84,9 +99,11 @@ def train_grid(
     With an `executor` the groups of runs are its tasks: any of `concurrent.futures`, or a Dask
     cluster's (`Client.get_executor()`). Checkpoints are written by whoever trains, to the same
     folder where it is shared; results by this process, once. `at_once` is how many runs make one
-    program, where the device is of use for more than one; by default as many as memory holds.
-    `stepping` is `loop` or `host`; by default what the folder's runs were made with, and else
-    what a trial finds to be faster. It changes rounding errors, so it is kept with the results.
+    program; by default as many as memory holds where that is of use, and no more than are for each
+    of the `workers` that the executor has. `threads` is how many XLA has in each of these, where
+    that is known; on CPUs it decides rounding errors, and is kept with the results. `stepping` is
+    `loop` or `host`; by default what the folder's runs were made with, and else what a trial finds
+    to be faster. It changes rounding errors, so it is kept with the results, too.
     With several `hosts` all of them make this call, each trains its share of the groups, and all
     have all results when they return; the folder is one that all of them see. What is `recorded`
     of an earlier training of these runs is done again in the same way.
@@ -108,43 +125,71 @@ def train_grid(
             )
     if stepping is not None and stepping not in STEPPINGS:
         raise UnknownNameError("way of making steps", stepping, STEPPINGS)
-    place = Place.of(platform)
+    task = Task(experiment, source, platform, checkpoint_seconds)
+    place = Place.of(platform) if _is_here(executor) else None
+    if place is not None:
+        survey = Survey.of(prepared, place)
+        if executor is None and place.platform == "cpu":
+            threads = threads_here()
+            if recorded is not None and recorded.threads not in (None, threads):
+                raise ModflowError(
+                    f"the recorded training had {recorded.threads} threads, and this process has "
+                    f"{threads}, which rounds differently: set NPROC={recorded.threads}"
+                )
+    else:
+        assert executor is not None
+        with _broken():
+            survey = executor.submit(task.survey).result()
+    if at_once is not None and at_once < 1:
+        raise ModflowError(f"at least one run makes a program; got --at-once {at_once}")
+    size = at_once or min(survey.at_once, -(-len(runs) // (workers * hosts.count)))
     origin = {
         "modflow": __version__,
         "python": sys.version.split()[0],
         **_versions(),
-        "device": place.kind,
-        "platform": place.platform,
+        "device": survey.device,
+        "platform": survey.platform,
         "data_source": prepared.source,
         "data_sha256": prepared.digest,
     }
-    size = group_size(prepared, place, at_once)
-    task = Task(experiment, source, platform, checkpoint_seconds)
     if not hosts.first:
-        hosts.meet("planned")
+        hosts.meet("ready")
     store = Store(out, experiment, origin)
     try:
         with store.locked() if hosts.first else nullcontext():
-            groups = store.plan(runs, size, recorded)
             if hosts.first:
+                groups = store.plan(runs, size, recorded, resize=at_once is not None)
                 if groups:
                     stepping = store.stepping(stepping) or task.best_stepping(
-                        prepared, place, len(runs) * experiment.steps, executor
+                        prepared, survey, place, len(runs) * experiment.steps, executor
                     )
-                    store.settle(stepping)
-                hosts.meet("planned")
+                    store.settle(stepping, threads)
+                hosts.meet("ready")
+            # By now some of it may be done. All share out what the first one has found to be left.
+            groups = _told(hosts, groups if hosts.first else [])
             task = replace(task, from_host=store.stepping(None) == "host")
             own = hosts.share(groups)
             if progress is not None:
                 progress = with_rate(progress, experiment.steps * sum(map(len, own)))
             if executor is None:
-                _here(task, own, prepared, place, store, progress)
+                assert place is not None
+                _here(task, own, prepared, place, store, hosts, progress)
             else:
                 _elsewhere(task, own, store, executor, progress)
             hosts.meet("trained")
-    finally:
-        found = results(store, runs)
-    return found
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            hosts.fail("it was interrupted")
+        with suppress(ModflowError):  # what ended it is more to the point
+            results(store, runs)
+        raise
+    return results(store, runs)
+
+
+def _told(hosts: Hosts, groups: Sequence[tuple[Run, ...]]) -> list[tuple[Run, ...]]:
+    """What the first host says that is left to do."""
+    said = hosts.hear("planned", json.dumps([[run.name for run in group] for group in groups]))
+    return [tuple(map(parse_run, group)) for group in json.loads(said)]
 
 
 def load_grid(out: Path, runs: Sequence[Run] | None = None) -> GridResult:
@@ -174,18 +219,34 @@ class Task:
     checkpoint_seconds: float
     from_host: bool = False
 
+    def survey(self) -> Survey:
+        """The device of whoever is asked."""
+        return Survey.of(self._prepared(), Place.of(self.platform))
+
     def best_stepping(
-        self, prepared: Prepared, place: Place, steps_in_all: int, executor: Executor | None
+        self,
+        prepared: Prepared,
+        survey: Survey,
+        place: Place | None,
+        steps_in_all: int,
+        executor: Executor | None,
     ) -> str:
         """`loop` or `host`, by a trial where the work will be done."""
-        if executor is None or not is_worth_trying(self.experiment, place, steps_in_all):
+        if not is_worth_trying(self.experiment, survey.may_step_from_host, steps_in_all):
+            return "loop"
+        if executor is None:
+            assert place is not None
             return best_stepping(self.experiment, prepared, place, steps_in_all)
         with _broken():
             return executor.submit(self._best_stepping, steps_in_all).result()
 
     def _best_stepping(self, steps_in_all: int) -> str:
-        prepared = Prepared.load(self.experiment, self.source.data_dir, self.source.download)
-        return best_stepping(self.experiment, prepared, Place.of(self.platform), steps_in_all)
+        return best_stepping(
+            self.experiment, self._prepared(), Place.of(self.platform), steps_in_all
+        )
+
+    def _prepared(self) -> Prepared:
+        return Prepared.load(self.experiment, self.source.data_dir, self.source.download)
 
     def train(
         self,
@@ -196,9 +257,7 @@ class Task:
         progress: Callable[[float], None] | None = None,
     ) -> tuple[list[History], dict[str, Any]]:
         """The histories of a group, and notes on how they were made."""
-        prepared = prepared or Prepared.load(
-            self.experiment, self.source.data_dir, self.source.download
-        )
+        prepared = prepared or self._prepared()
         place = place or Place.of(self.platform)
         group = Group(
             self.experiment,
@@ -213,11 +272,14 @@ class Task:
         )
         began = time.perf_counter()
         told = progress or Share(folder).write
-        histories = group.train(told)
+        with ending_gently(), compilation() as compiled:
+            histories = group.train(told)
         seconds = time.perf_counter() - began
         return histories, {
             "seconds": seconds,
+            "compile_seconds": compiled.seconds,
             "device": place.kind,
+            "threads": threads_here(),
             "runs_at_once": len(runs),
             "host": jax.process_index(),
         }
@@ -263,15 +325,9 @@ def with_rate(progress: Progress, steps: int) -> Progress:
     return told
 
 
-def group_size(prepared: Prepared, place: Place, at_once: int | None) -> int:
-    """How many runs make one program. Raises ModflowError for less than one."""
-    if at_once is not None and at_once < 1:
-        raise ModflowError(f"at least one run makes a program; got --at-once {at_once}")
-    if not place.vectorizes(prepared.network("native"), prepared.batch):
-        return 1
-    if at_once is not None:
-        return at_once
-    return place.how_many(prepared.bytes_of_a_run())
+def _is_here(executor: Executor | None) -> bool:
+    """Whether the work is done on this machine."""
+    return executor is None or isinstance(executor, ProcessPoolExecutor | ThreadPoolExecutor)
 
 
 def _here(
@@ -280,11 +336,13 @@ def _here(
     prepared: Prepared,
     place: Place,
     store: Store,
+    hosts: Hosts,
     progress: Progress | None,
 ) -> None:
     for i, group in enumerate(groups):
 
         def share(of_group: float, i: int = i, group: tuple[Run, ...] = group) -> None:
+            hosts.check()
             if progress is not None:
                 progress(_label(group, i, groups), (i + of_group) / len(groups))
 
@@ -331,12 +389,23 @@ def _elsewhere(
 @contextmanager
 def _broken() -> Iterator[None]:
     """Say what it means where a process of the executor is gone."""
+    again = "and the same command goes on from the last checkpoints"
     try:
         yield
     except BrokenExecutor as error:
         raise ModflowError(
             "a process that trained ended by itself, perhaps for want of memory; --jobs 1 needs "
-            "the least, and the same command goes on from the last checkpoints"
+            f"the least, {again}"
+        ) from error
+    except CancelledError as error:
+        raise ModflowError(f"the cluster's scheduler is gone; start it anew, {again}") from error
+    except Exception as error:
+        # Such as KilledWorker: a task that several workers did not survive.
+        if type(error).__module__.split(".")[0] != "distributed":
+            raise
+        reason = str(error).splitlines()[0] if str(error) else ""
+        raise ModflowError(
+            f"the cluster failed ({type(error).__name__}: {reason}); see to it, {again}"
         ) from error
 
 

@@ -64,6 +64,8 @@ class Group:
         self._rows = self.runs + self.runs[-1:] * missing
         self._prepared, self._vectorized, self._folder = prepared, vectorized, folder
         self._checkpoint_seconds = checkpoint_seconds
+        self._fingerprint = experiment.fingerprint(prepared.digest)
+        self._resumed = False
         self._network = prepared.network(place.convolutions)
         self._full = prepared.batch == prepared.samples
         self._program = program(
@@ -120,12 +122,18 @@ class Group:
             k, state, notes = found
             histories = [History.from_dict(each) for each in notes["histories"]]
             losses = notes["losses"]
+            self._check(notes.get("experiment"), [each.run for each in histories])
+            self._resumed = True
         capacity = self._capacity
         saved, chunk = time.monotonic(), 1
 
         def save() -> None:
             if checkpoints is not None:
-                notes = {"histories": [each.to_dict() for each in histories], "losses": losses}
+                notes = {
+                    "experiment": self._fingerprint,
+                    "histories": [each.to_dict() for each in histories],
+                    "losses": losses,
+                }
                 checkpoints.save(k, state, notes)
 
         try:
@@ -171,6 +179,14 @@ class Group:
             if checkpoints is not None:
                 checkpoints.close()
         return histories
+
+    def _check(self, fingerprint: Any, runs: Sequence[Run]) -> None:
+        """Raise ModflowError unless a checkpoint is of this training."""
+        if fingerprint != self._fingerprint or tuple(runs) != self.runs:
+            raise ModflowError(
+                f"the checkpoint in {self._folder} is of another training; remove that folder to "
+                "begin again"
+            )
 
     # -- what goes in ---------------------------------------------------------------------------
 
@@ -274,7 +290,8 @@ class Group:
                 rows.append(None)
                 continue
             row = self._row(k, history.run, found)
-            if found.flow_distance is not None:
+            # A flow may leave for infinity beside iterates that do not.
+            if found.flow_distance is not None and math.isfinite(found.flow_distance):
                 row |= {name: float(getattr(found, name)) for name in FLOW_COLUMNS}
             if losses[i]:
                 row["batch_loss"] = float(np.mean(losses[i]))
@@ -310,7 +327,7 @@ class Group:
         }
 
     def _sharpness(self, state: State, data: Data, i: int) -> Row:
-        """The largest eigenvalues of the Hessian of run i."""
+        """The largest eigenvalues of the Hessian of run i; NaN where they are not found."""
         parameters, statistics = self._of_run((state.parameters, state.statistics), i)
         flat, unflatten = ravel_pytree(parameters)
         own = Data(data.images, data.labels, *self._of_run(tuple(data[2:]), i))
@@ -324,9 +341,13 @@ class Group:
         operator = LinearOperator(
             (flat.size, flat.size), matvec=matvec, rmatvec=matvec, dtype=float
         )
-        found = lanczos(operator, min(self.experiment.eigenvalues, flat.size), _SHARPNESS)
-        names = ["sharpness", *(f"sharpness_{j}" for j in range(2, len(found.values) + 1))]
-        return dict(zip(names, map(float, found.values), strict=True))
+        try:
+            found = lanczos(operator, min(self.experiment.eigenvalues, flat.size), _SHARPNESS)
+            values = found.values
+        except ModflowError:  # the other runs go on, and this one, too
+            values = np.full(min(self.experiment.eigenvalues, flat.size), math.nan)
+        names = ["sharpness", *(f"sharpness_{j}" for j in range(2, len(values) + 1))]
+        return dict(zip(names, map(float, values), strict=True))
 
     def _of_run(self, tree: PyTree[Array], i: int) -> PyTree[Array]:
         return jax.tree.map(lambda leaf: leaf[i], tree) if self._vectorized else tree
@@ -347,9 +368,10 @@ class Group:
                 "out of memory in the training of one run: take a smaller --batch, --width or "
                 "--size, or --precision bfloat16"
             )
+        where = ", and another --out" if self._resumed else ""
         return (
             f"out of memory with {count} runs in one program; {count // 2} may fit: "
-            f"--at-once {count // 2}"
+            f"--at-once {count // 2}{where}"
         )
 
 

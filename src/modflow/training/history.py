@@ -66,20 +66,27 @@ class History:
         return next((row[column] for row in reversed(self.rows) if column in row), math.nan)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; rows keep every bit."""
+        """For JSON, which knows no infinity: such numbers are strings. Rows keep every bit."""
         return {
             "h": self.run.h,
             "beta": self.run.beta,
             "seed": self.run.seed,
             "diverged": self.diverged,
-            "rows": self.rows,
+            "rows": [
+                {name: value if math.isfinite(value) else str(value) for name, value in row.items()}
+                for row in self.rows
+            ],
         }
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> History:
         """The inverse of `to_dict`."""
         run = Run(given["h"], given["beta"], given["seed"])
-        return cls(run, given["rows"], given["diverged"])
+        rows = [
+            {name: float(value) if isinstance(value, str) else value for name, value in row.items()}
+            for row in given["rows"]
+        ]
+        return cls(run, rows, given["diverged"])
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any, TypeVar
 
 import jax
 
 from ..errors import ModflowError
 
-_LONGEST_SECONDS = 30 * 24 * 3600
-"""How long hosts wait for those that still train. One that dies ends the others much earlier."""
+_LOOK_MILLISECONDS = 1000
+_LEAVING_SECONDS = 60.0
+_FAILED = "modflow/failed"
 
 _MEETINGS = itertools.count()
 """No two have one name; all hosts have the same ones, in the same order."""
 
 T = TypeVar("T")
+
+
+class _OtherFailed(ModflowError):
+    """It has told so itself."""
 
 
 @dataclass(frozen=True)
@@ -38,25 +44,57 @@ class Hosts:
         return work[self.index :: self.count]
 
     def meet(self, where: str) -> None:
-        """Go on when all others are there, too."""
-        if self.count > 1:
-            from orbax.checkpoint import multihost
+        """Go on when all others are there, too. Raises ModflowError where one has failed."""
+        self.hear(where, "")
 
-            # By the coordinator alone, without a computation on the devices.
-            wait = multihost.get_barrier_sync_fn()
-            key = f"modflow-{where}-{next(_MEETINGS)}"
-            wait(key=key, timeout_ms=1000 * _LONGEST_SECONDS)
+    def hear(self, where: str, said: str) -> str:
+        """Go on when all others are there, too, with what the first one says.
+
+        Raises ModflowError where one has failed, with its reason.
+        """
+        if self.count == 1:
+            return said
+        # By the coordinator alone, without a computation on the devices.
+        client, name = _client(), f"modflow/{next(_MEETINGS)}-{where}"
+        client.key_value_set(f"{name}/{self.index}", f"={said}")
+        found = [self._waited(client, f"{name}/{i}") for i in range(self.count)]
+        return found[0].removeprefix("=")
+
+    def _waited(self, client: Any, key: str) -> str:
+        while True:
+            self.check()
+            try:
+                return str(client.blocking_key_value_get(key, _LOOK_MILLISECONDS))
+            except jax.errors.JaxRuntimeError as error:
+                if "DEADLINE_EXCEEDED" not in str(error):
+                    raise ModflowError(f"the first host is gone: {_first_line(error)}") from error
+
+    def check(self) -> None:
+        """Raise ModflowError where another host has failed."""
+        if self.count > 1:
+            for key, reason in _client().key_value_dir_get(_FAILED):
+                index = int(key.rsplit("/", 1)[1])
+                if index != self.index:
+                    raise _OtherFailed(f"host {index} has failed: {reason}")
+
+    def fail(self, reason: str) -> None:
+        """Tell the others that this one ends."""
+        if self.count > 1:
+            with suppress(jax.errors.JaxRuntimeError):  # told before, or nobody listens
+                _client().key_value_set(f"{_FAILED}/{self.index}", reason)
 
 
 ALONE = Hosts()
 
 
 @contextmanager
-def hosts(where: str) -> Iterator[Hosts]:
+def hosts(where: str, say: Callable[[str], None] = lambda _: None) -> Iterator[Hosts]:
     """Join the others by `jax.distributed`, before anything else is done with JAX.
 
     `where` is "auto", where Slurm, Open MPI, Kubernetes or a TPU pod say who is there, or
     "ADDRESS:PORT,COUNT,INDEX" with the address of the first of the processes.
+
+    A host that fails tells the others, which end then, too; `say` tells it here at once.
 
     Raises ModflowError for anything else, and where the others do not come.
     """
@@ -66,15 +104,39 @@ def hosts(where: str) -> Iterator[Hosts]:
     try:
         jax.distributed.initialize(**options)
     except (RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModflowError(
-            f"cannot join the hosts of --hosts {where}: {reason}; outside of clusters that JAX"
-            " knows, give ADDRESS:PORT,COUNT,INDEX"
+            f"cannot join the hosts of --hosts {where}: {_first_line(error)}; outside of clusters"
+            " that JAX knows, give ADDRESS:PORT,COUNT,INDEX"
         ) from error
+    found = Hosts(jax.process_index(), jax.process_count())
     try:
-        yield Hosts(jax.process_index(), jax.process_count())
+        yield found
+    except _OtherFailed:
+        raise
+    except ModflowError as error:
+        say(f"host {found.index} of {found.count} ends, and so do the others: {error}")
+        found.fail(str(error))
+        raise
     finally:
+        # Nobody leaves before all do; one that is stuck holds the others up for so long.
+        leaving = Thread(target=_shut_down, daemon=True)
+        leaving.start()
+        leaving.join(_LEAVING_SECONDS)
+
+
+def _shut_down() -> None:
+    with suppress(jax.errors.JaxRuntimeError):
         jax.distributed.shutdown()
+
+
+def _client() -> Any:
+    from jax._src import distributed  # as orbax does: there is no public way to it
+
+    return distributed.global_state.client
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _parsed(where: str) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class Recorded:
     groups: tuple[tuple[Run, ...], ...]
     """The runs that made one program each: their company decides how sums are rounded."""
     stepping: str | None
+    threads: int | None
+    """Of each process that trained; None where that decided nothing, or is not known."""
     digest: str
     """The SHA-256 of the images."""
 
@@ -56,7 +58,7 @@ class Recorded:
             raise ModflowError(f"{path} is damaged: {error}") from error
         if not any(groups):
             raise ModflowError(f"there are no runs in {path}")
-        return cls(experiment, groups, found.get("stepping"), digest)
+        return cls(experiment, groups, found.get("stepping"), found.get("threads"), digest)
 
 
 class Store:
@@ -77,8 +79,11 @@ class Store:
             raise ModflowError(f"cannot write to {folder}: permission denied")
         self._check(origin)
         self._origin = origin
+        self._fingerprint = experiment.fingerprint(origin["data_sha256"])
+        self._done: set[str] = set()
         self._groups: list[list[str]] = self._read_config().get("groups", [])
         self._stepping: str | None = self._read_config().get("stepping")
+        self._threads: int | None = self._read_config().get("threads")
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -87,13 +92,19 @@ class Store:
         if not path.is_file():
             raise ModflowError(f"{folder} holds no training: there is no {path.name} in it")
         found = _read(path)
-        own = {"experiment", "groups", "stepping"}
+        own = {"experiment", "groups", "stepping", "threads"}
         origin = {name: value for name, value in found.items() if name not in own}
         return cls(folder, _experiment(found, path), origin)
 
     def known(self) -> list[Run]:
         """All runs that were ever asked for here."""
         return [parse_run(name) for group in self._groups for name in group]
+
+    @staticmethod
+    def threads(folder: Path) -> int | None:
+        """How many threads each process had that trained here; None where that is not known."""
+        path = folder / "config.json"
+        return _read(path).get("threads") if path.is_file() else None
 
     def _read_config(self) -> dict[str, Any]:
         return _read(self._config) if self._config.exists() else {}
@@ -141,19 +152,36 @@ class Store:
             )
         return asked or self._stepping
 
-    def settle(self, stepping: str) -> None:
-        """Keep how steps are made."""
-        if stepping != self._stepping:
-            self._stepping = stepping
+    def settle(self, stepping: str, threads: int | None) -> None:
+        """Keep how steps are made, and by how many threads.
+
+        Raises ModflowError where there were more or fewer before.
+        """
+        if threads and self._threads and threads != self._threads:
+            raise ModflowError(
+                f"{self.folder} holds runs made with {self._threads} threads a process, which "
+                f"differ from those with {threads} by rounding: give another --out, or set "
+                f"NPROC={self._threads}"
+            )
+        if (stepping, threads) != (self._stepping, self._threads):
+            self._stepping, self._threads = stepping, threads or self._threads
             self._save_config()
 
     def plan(
-        self, runs: Sequence[Run], size: int, recorded: Recorded | None = None
+        self,
+        runs: Sequence[Run],
+        size: int,
+        recorded: Recorded | None = None,
+        *,
+        resize: bool = False,
     ) -> list[tuple[Run, ...]]:
         """The runs that are left to do, in groups that are trained together.
 
         Groups once begun stay as they are, so that a grid that was interrupted ends with the same
-        numbers as one that was not. So do those of a training that is done again.
+        numbers as one that was not. So do those of a training that is done again. With `resize`
+        groups that are too large are divided as long as there is nothing of them.
+
+        Raises ModflowError where there are other runs, or the same of another experiment.
         """
         by_name = {run.name: run for run in runs}
         known = {name for group in self._groups for name in group}
@@ -167,32 +195,51 @@ class Store:
                     raise ModflowError(f"{self.folder} holds other runs: give another --out")
             self._groups += groups
             self._save_config()
+        if resize:
+            divided = [part for group in self._groups for part in self._divided(group, size)]
+            if divided != self._groups:
+                self._groups = divided
+                self._save_config()
         # A group that was begun for a larger grid is finished as a whole.
         left = []
         for group in self._groups:
+            if all(self.is_done(name) for name in group):
+                self.forget(group)  # what a process has left that was killed before it did so
             asked = [name for name in group if name in by_name]
             if asked and not all(self.is_done(name) for name in group):
                 left.append(tuple(by_name.get(name) or parse_run(name) for name in group))
         return left
 
+    def _divided(self, group: list[str], size: int) -> list[list[str]]:
+        begun = any(self.is_done(name) for name in group) or any(
+            path.name.isdigit() for path in self.checkpoints(group).glob("*")
+        )
+        return [group] if begun else [group[i : i + size] for i in range(0, len(group), size)]
+
     def _save_config(self) -> None:
         config = {
             **self._origin,
             "stepping": self._stepping,
+            "threads": self._threads,
             "experiment": self.experiment.to_dict(),
             "groups": self._groups,
         }
         write_atomically(self._config, (json.dumps(config, indent=2) + "\n").encode())
 
     def is_done(self, name: str) -> bool:
-        """Whether a run of this name has ended."""
-        return self._file(name, "json").exists()
+        """Whether a run of this name has ended. Raises ModflowError for one of something else."""
+        path = self._file(name, "json")
+        if name not in self._done and path.exists():
+            self._result(path)
+            self._done.add(name)
+        return name in self._done
 
-    def checkpoints(self, group: Sequence[Run]) -> Path:
+    def checkpoints(self, group: Sequence[Run | str]) -> Path:
         """Where a group keeps its own."""
-        return self.folder / "checkpoints" / group[0].name
+        first = group[0]
+        return self.folder / "checkpoints" / (first if isinstance(first, str) else first.name)
 
-    def forget(self, group: Sequence[Run]) -> None:
+    def forget(self, group: Sequence[Run | str]) -> None:
         """Take the checkpoints of a group away, which has ended."""
         folder = self.checkpoints(group)
         shutil.rmtree(folder, ignore_errors=True)
@@ -202,22 +249,29 @@ class Store:
 
     def keep(self, history: History, notes: dict[str, Any]) -> None:
         """Write down a finished run."""
-        found = json.dumps({**history.to_dict(), **notes}) + "\n"
+        whole = {"experiment": self._fingerprint, **history.to_dict(), **notes}
+        found = json.dumps(whole, allow_nan=False) + "\n"
         self._write(self._file(history.run.name, "csv"), table(history.rows))
         # Last, as it says that the run is done.
         self._write(self._file(history.run.name, "json"), found)
 
     def load(self, runs: Iterable[Run]) -> list[History]:
         """Those of the runs that are done. Raises ModflowError for a file that is damaged."""
-        found = []
-        for run in runs:
-            path = self._file(run.name, "json")
-            if path.exists():
-                try:
-                    found.append(History.from_dict(_read(path)))
-                except (KeyError, TypeError) as error:
-                    raise ModflowError(f"{path} is no result of a training; remove it") from error
-        return found
+        paths = [self._file(run.name, "json") for run in runs]
+        return [self._result(path) for path in paths if path.exists()]
+
+    def _result(self, path: Path) -> History:
+        found = _read(path)
+        try:
+            history = History.from_dict(found)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModflowError(f"{path} is no result of a training; remove it") from error
+        if found.get("experiment") != self._fingerprint:
+            raise ModflowError(
+                f"{path} is of another experiment than {self._config.name} beside it: give another "
+                "--out, or remove it"
+            )
+        return history
 
     def summarize(self, histories: Sequence[History]) -> None:
         """Write runs.csv."""
@@ -257,7 +311,8 @@ def summary(history: History) -> dict[str, Any]:
     if any("flow_distance" in row for row in history.rows):
         line |= {f"final_{name}": final.get(name, math.nan) for name in FLOW_COLUMNS}
     if any("sharpness" in row for row in history.rows):
-        line["last_sharpness"] = history.latest("sharpness") if ended else math.nan
+        names = dict.fromkeys(n for row in history.rows for n in row if n.startswith("sharpness"))
+        line |= {f"last_{n}": history.latest(n) if ended else math.nan for n in names}
     return line
 
 
@@ -283,7 +338,12 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ModflowError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise ModflowError(f"{path} is damaged: {error}; remove it to run that again") from error
+        raise ModflowError(f"{path} is damaged ({error}): {_remedy(path)}") from error
     if not isinstance(found, dict):
-        raise ModflowError(f"{path} is damaged: remove it to run that again")
+        raise ModflowError(f"{path} is damaged: {_remedy(path)}")
     return found
+
+
+def _remedy(path: Path) -> str:
+    config = path.name == "config.json"
+    return "give another --out" if config else "remove it to run that again"

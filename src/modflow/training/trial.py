@@ -16,10 +16,9 @@ _GAIN = 0.95
 """Steps from the host must take at most this share of the time: with loops the host is free."""
 
 
-def is_worth_trying(experiment: Experiment, place: Place, steps_in_all: int) -> bool:
-    """Whether there are two ways, and so many steps in all runs that to know them may pay."""
-    two = place.may_step_from_host(experiment.architecture) and not experiment.flow
-    return two and steps_in_all >= _FEWEST
+def is_worth_trying(experiment: Experiment, two: bool, steps_in_all: int) -> bool:
+    """Whether there are `two` ways, and so many steps in all runs that to know them may pay."""
+    return two and not experiment.flow and steps_in_all >= _FEWEST
 
 
 def best_stepping(
@@ -29,7 +28,8 @@ def best_stepping(
 
     A training that is too short to gain from knowing it is a loop.
     """
-    if not is_worth_trying(experiment, place, steps_in_all):
+    two = place.may_step_from_host(experiment.architecture)
+    if not is_worth_trying(experiment, two, steps_in_all):
         return "loop"
 
     def seconds(from_host: bool) -> tuple[float, float]:

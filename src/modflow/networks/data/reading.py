@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import tarfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -56,7 +57,19 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except (EOFError, gzip.BadGzipFile, zlib.error, tarfile.TarError) as error:
         raise ModflowError(
-            f"{path} is truncated or damaged ({error}): delete it, and fetch it anew"
+            f"{path} is truncated or damaged ({error}): {_found(path)}; delete it, and fetch it "
+            "anew"
         ) from error
     except OSError as error:
         raise ModflowError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _found(path: Path) -> str:
+    """The size and the SHA-256 of a file, and what the published one has, where that is known."""
+    from .download import REMOTES
+
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    known = REMOTES.get(path.name)
+    published = "" if known is None else f", the published file {known.sha256}"
+    return f"it has {path.stat().st_size} bytes and SHA-256 {found}{published}"
