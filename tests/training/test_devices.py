@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -103,6 +104,9 @@ def test_as_many_at_once_as_memory_holds():
     for free, count in ((each * 100, 80), (each, 1), (each * 10**6, 256)):
         assert Survey.of(prepared, Place((Device(free),))).at_once == count
     assert Survey.of(prepared, Place((Device(each * 10),) * 4)).at_once == 32
+    # The flow beside it takes memory, too.
+    beside = Prepared.load(replace(experiment, flow=2), None, False)
+    assert Survey.of(beside, Place((Device(each * 100),))).at_once == 20
     # One by one on a CPU, whatever there is.
     assert Survey.of(prepared, Place.of("cpu")).at_once == 1
 
