@@ -113,6 +113,20 @@ def test_the_ends_of_a_spectrum_by_lanczos():
     np.testing.assert_allclose(found.values, np.diag(matrix)[:-3:-1], rtol=1e-12)
 
 
+@pytest.mark.parametrize("size", [5, 60])
+def test_a_hessian_of_zero_and_a_guess_in_the_kernel(size):
+    """0 is found where all of it is 0, and not where a guess meets nothing of it."""
+    guess = np.eye(size)[0]
+    for top in (0.0, 7.0):
+        matrix = np.diag(np.linspace(0, top, size))
+        operator = LinearOperator(matrix.shape, matvec=lambda v, m=matrix: m @ v, dtype=float)
+        for begun in (None, guess):
+            found = lanczos(operator, 2, 0.0, begun)
+            expected = np.diag(matrix)[:-3:-1]
+            np.testing.assert_allclose(found.values, expected, rtol=1e-12)
+            np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(2), atol=1e-12)
+
+
 # -- along iterates -----------------------------------------------------------------------------
 
 

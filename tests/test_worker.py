@@ -1,16 +1,13 @@
 """Processes that work for another one."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from modflow.training.executors import processes
-from modflow.worker import ending_gently
 
 WORK = "; ".join(
     (
@@ -40,23 +37,27 @@ def test_they_end_with_it_however_it_ends():
     assert out == ""
 
 
-def kept(path):
-    """Work that keeps what it has when it is ended."""
-    with ending_gently():
-        try:
-            Path(path, "begun").touch()
-            time.sleep(60)
-        except KeyboardInterrupt:
-            Path(path, f"kept {os.getpid()}").touch()
-            raise
+KEEPS = """
+import os, time
+from pathlib import Path
+from modflow.worker import ending_gently
+
+with ending_gently():
+    try:
+        Path(PATH, "begun").touch()
+        time.sleep(60)
+    except KeyboardInterrupt:
+        Path(PATH, f"kept {os.getpid()}").touch()
+        raise
+"""
 
 
 def ended_at_work(path):
+    # As text: the other process does not know the modules of tests.
     with processes(1) as (pool, count):
         assert count == 1
-        for _ in range(2):
-            pool.submit(kept, path)
-        while not (path / "begun").exists():
+        tasks = [pool.submit(exec, KEEPS, {"PATH": str(path)}) for _ in range(2)]
+        while not (path / "begun").exists() and not tasks[0].done():
             time.sleep(0.05)
         raise KeyboardInterrupt
 

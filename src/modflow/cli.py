@@ -496,7 +496,11 @@ def main() -> None:
     sys.set_int_max_str_digits(0)
     # Before there is anything to lose, Ctrl-C simply ends the process: extension modules do
     # not survive a KeyboardInterrupt while they are loaded.
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    before = {
+        number: signal.signal(number, signal.SIG_DFL)
+        for number in SIGNALS
+        if signal.getsignal(number) is not None
+    }
     try:
         status = _run()
     finally:

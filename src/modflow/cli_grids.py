@@ -162,7 +162,7 @@ def _crew(
     """
     from .processors import threads, threads_each
     from .training.devices import Place
-    from .training.store import Store
+    from .training.store import threads_of
 
     if where.dask is not None or hosts.count > 1:
         return 1, None
@@ -170,7 +170,7 @@ def _crew(
     most = min(place.processes(experiment.architecture), len(runs))
     if place.platform != "cpu":
         return where.jobs or most, None
-    settled = recorded.threads if recorded is not None else Store.threads(out)
+    settled = recorded.threads if recorded is not None else threads_of(out)
     if settled is None:
         jobs = where.jobs or most
         return jobs, threads_each(jobs)

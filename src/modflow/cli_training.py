@@ -28,7 +28,7 @@ from .console import do_all, interrupt, say, show
 from .errors import ModflowError
 
 if TYPE_CHECKING:
-    from .training.experiment import Experiment, Run
+    from .training.experiment import Run
     from .training.grids import GridResult
 
 _SEEDS = 1000
@@ -121,11 +121,11 @@ def train(
         from .training.store import Recorded
 
         interrupt.listen()
-        recorded = Recorded.read(config)
-        runs = tuple(run for group in recorded.groups for run in group)
-        raise typer.Exit(
-            _train(recorded.experiment, runs, out, where, plot, as_json, recorded=recorded)
-        )
+        with where.joined() as all_hosts:
+            recorded = Recorded.read(config)
+            runs = tuple(run for group in recorded.groups for run in group)
+            result = train_here(recorded.experiment, runs, out, where, all_hosts, recorded=recorded)
+        raise typer.Exit(_report(result, out, plot, as_json, first=all_hosts.first))
     from .training.experiment import Experiment
     from .training.lengths import steps_and_records
 
@@ -157,25 +157,11 @@ def train(
         raise ModflowError("--h and --effective exclude each other")
     runs = _grid(h, beta, effective, seeds)
     interrupt.listen()
-    lengths = steps_and_records(asked, data_dir, download, steps, epochs, record_every)
-    experiment = Experiment(**chosen, steps=lengths[0], record_every=lengths[1])
-    raise typer.Exit(_train(experiment, runs, out, where, plot, as_json))
-
-
-def _train(
-    experiment: Experiment,
-    runs: tuple[Run, ...],
-    out: Path,
-    where: Where,
-    plot: Path | None,
-    as_json: bool,
-    **more: Any,
-) -> int:
-    with where.joined() as hosts:
-        result = train_here(experiment, runs, out, where, hosts, **more)
-        if not hosts.first:
-            return exit_status(result)
-    return _report(result, out, plot, as_json)
+    with where.joined() as all_hosts:
+        lengths = steps_and_records(asked, data_dir, download, steps, epochs, record_every)
+        experiment = Experiment(**chosen, steps=lengths[0], record_every=lengths[1])
+        result = train_here(experiment, runs, out, where, all_hosts)
+    raise typer.Exit(_report(result, out, plot, as_json, first=all_hosts.first))
 
 
 _BESIDE_CONFIG = (
@@ -197,7 +183,9 @@ def _typed(context: typer.Context, name: str) -> bool:
     return given is not None and given.name == "COMMANDLINE"
 
 
-def _report(result: GridResult, out: Path, plot: Path | None, as_json: bool) -> int:
+def _report(result: GridResult, out: Path, plot: Path | None, as_json: bool, *, first: bool) -> int:
+    if not first:
+        return exit_status(result)  # the first host tells
     from .report.training import curves_figure, grid_json, grid_view
 
     jobs: list[Callable[[], None]] = []

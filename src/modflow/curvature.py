@@ -112,8 +112,11 @@ def lanczos(operator: LinearOperator, count: int, tolerance: float, guess: Any =
     converge.
     """
     size = operator.shape[0]
-    v0 = np.random.default_rng(0).normal(size=size) if guess is None else np.asarray(guess)
+    drawn = np.random.default_rng(0).normal(size=size)
+    v0 = drawn if guess is None else np.asarray(guess)
     first = operator.matvec(v0)
+    if guess is not None and not first.any():
+        v0, first = drawn, operator.matvec(drawn)
     if not np.all(np.isfinite(first)):
         raise ModflowError("the Hessian is not finite at this point")
     if not first.any():

@@ -21,7 +21,9 @@ def held() -> Iterator[None]:
         yield  # signals come to the main thread alone
         return
     came: list[int] = []
-    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in SIGNALS}
+    # What was not installed by Python could not be put back.
+    numbers = [number for number in SIGNALS if signal.getsignal(number) is not None]
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in numbers}
     try:
         yield
     finally:

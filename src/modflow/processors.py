@@ -18,8 +18,11 @@ def threads() -> int:
 
     Sums are split among them, so that their number decides how results are rounded.
     """
-    given = os.environ.get("NPROC", "")
-    return int(given) if given.isdigit() and int(given) else default_jobs()
+    try:
+        given = int(os.environ.get("NPROC", ""))
+    except ValueError:
+        given = 0
+    return given if given > 0 else default_jobs()
 
 
 def threads_each(count: int) -> int:

@@ -11,9 +11,13 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from types import FrameType
 
+_begun = False
+
 
 def begin(threads: int) -> None:
     """What a process does before it has work. XLA is to have so many threads in it."""
+    global _begun
+    _begun = True
     # Ctrl-C reaches all processes of a terminal; the one that was asked ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # XLA reads this once, at the first computation. With a thread for every processor in each
@@ -31,7 +35,7 @@ def ending_gently() -> Iterator[None]:
     So what is under way can be kept; and it does not begin with what else there is to do.
     """
     main = threading.current_thread() is threading.main_thread()
-    if not main or multiprocessing.parent_process() is None:
+    if not (main and _begun):
         yield
         return
     ended = False

@@ -56,8 +56,10 @@ def test_a_grid_on_two_hosts(run, tmp_path):
 
 def test_where_one_fails_the_others_know_why(tmp_path):
     """None waits for ever, and none is aborted."""
-    nowhere = ("--data", "mnist", "--data-dir", str(tmp_path / "nowhere"))
-    statuses, outputs = on_two_hosts((*GRID, "--out", str(tmp_path / "shared")), (), nowhere)
+    # With --epochs, data are needed to know what to train.
+    command = ("train", "--train", "60", "--width", "4", "--out", str(tmp_path / "shared"))
+    nowhere = ("--epochs", "2", "--data", "mnist", "--data-dir", str(tmp_path / "nowhere"))
+    statuses, outputs = on_two_hosts(command, ("--epochs", "2"), nowhere)
     assert statuses == [2, 2], outputs
     reasons = [err.splitlines()[-1] for _, err in outputs]
     assert reasons[0].startswith("modflow: error: host 1 has failed: no MNIST in ")

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from modflow import ModflowError
@@ -17,9 +19,11 @@ from modflow.training import grids
 from modflow.training import group as group_module
 from modflow.training import store as store_module
 from modflow.training.checkpoints import Checkpoints
+from modflow.training.compilation import compilation
 from modflow.training.executors import processes
 from modflow.training.experiment import Experiment, Run, grid_of
 from modflow.training.grids import from_first_steps, load_grid, train_grid, with_rate
+from modflow.training.hosts import Hosts
 from modflow.training.store import Recorded, Store, parse_run
 
 EXPERIMENT = Experiment(train=100, test=100, width=4, batch=16, steps=60, record_every=6)
@@ -213,9 +217,47 @@ def test_work_for_all_workers(tmp_path):
     with ThreadPoolExecutor(2) as pool:
         train_grid(EXPERIMENT, RUNS, tmp_path / "two", executor=pool, workers=2)
         train_grid(EXPERIMENT, RUNS, tmp_path / "asked", executor=pool, workers=2, at_once=3)
-    for name, sizes in (("two", [2, 2]), ("asked", [3, 1])):
+        # What is added is shared out, too, and not what is there already.
+        more = [*RUNS, Run(0.2, 0.0, 0), Run(0.2, 0.0, 1)]
+        train_grid(EXPERIMENT, more, tmp_path / "two", executor=pool, workers=2)
+    for name, sizes in (("two", [2, 2, 1, 1]), ("asked", [3, 1])):
         groups = json.loads((tmp_path / name / "config.json").read_text())["groups"]
         assert [len(group) for group in groups] == sizes
+
+
+def test_no_runs(tmp_path):
+    assert train_grid(EXPERIMENT, [], tmp_path).histories == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("lost"), ModflowError("lost")])
+def test_other_hosts_are_told_whatever_ends_one(tmp_path, monkeypatch, error):
+    told = []
+
+    class First(Hosts):
+        def fail(self, reason):
+            told.append(reason)
+
+    def ended(*_):
+        raise error
+
+    monkeypatch.setattr(grids.Prepared, "load", ended)
+    with pytest.raises(type(error)):
+        train_grid(EXPERIMENT, RUNS, tmp_path, hosts=First())
+    assert told == ["it was interrupted" if isinstance(error, KeyboardInterrupt) else "lost"]
+
+
+def test_compiling_is_counted_in_its_thread():
+    def compiled(n):
+        jax.jit(lambda x: jnp.cos(x) + n)(jnp.ones(n))
+
+    with compilation() as one, compilation() as other, ThreadPoolExecutor(1) as pool:
+        pool.submit(compiled, 3).result()
+        assert one.seconds == other.seconds == 0
+        compiled(4)
+    assert one.seconds == other.seconds > 0
+    before = one.seconds
+    compiled(5)
+    assert one.seconds == before
 
 
 def test_a_process_that_dies_is_named(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from modflow import ModflowError
-from modflow.processors import default_jobs
+from modflow.processors import threads_each
 from modflow.training import group as group_module
 
 QUICK = ("--train", "80", "--test", "50", "--width", "4", "--steps", "6", "--record-every", "2")
@@ -374,7 +374,7 @@ def test_as_many_threads_as_before(run, tmp_path):
     assert run(*first, "--jobs", "2").status == 0
     config = tmp_path / "two" / "config.json"
     threads = json.loads(config.read_text())["threads"]
-    assert threads == max(1, default_jobs() // 2)
+    assert threads == threads_each(2)
     for jobs in ((), ("--jobs", "1")):
         again = f"again{len(jobs)}"
         arguments = ("--config", str(config), *jobs, "--out", str(tmp_path / again))
@@ -388,6 +388,9 @@ def test_results_of_another_experiment_are_not_taken(run, refused, tmp_path):
     assert run("train", *QUICK, *out).status == 0
     (tmp_path / "config.json").unlink()
     assert "is of another experiment" in refused("train", *QUICK, "--steps", "8", *out)
+    # And nothing was written: those that they are of take them.
+    assert run("train", *QUICK, *out).status == 0
+    assert json.loads((tmp_path / "config.json").read_text())["experiment"]["steps"] == 6
 
 
 def test_too_many_at_once_are_divided(run, tmp_path, monkeypatch):
@@ -409,6 +412,17 @@ def test_too_many_at_once_are_divided(run, tmp_path, monkeypatch):
     assert run(*grid, "--at-once", "2").status == 0
     groups = json.loads((tmp_path / "config.json").read_text())["groups"]
     assert [len(group) for group in groups] == [2, 2]
+
+
+def test_steps_from_the_host_are_of_one_run_at_a_time(run, refused, tmp_path):
+    resnet = ("--network", "resnet-6", "--width", "1", "--beta", "0,0.9", "--out", str(tmp_path))
+    host = ("train", *QUICK, *resnet, "--stepping", "host")
+    assert "for one run at a time, not for --at-once 2" in refused(*host, "--at-once", "2")
+    assert run(*host).status == 0
+    found = json.loads((tmp_path / "config.json").read_text())
+    assert (found["stepping"], [len(g) for g in found["groups"]]) == ("host", [1, 1])
+    more = ("--beta", "0,0.3,0.5", "--at-once", "2")
+    assert "for one run at a time" in refused("train", *QUICK, *resnet, *more)
 
 
 def test_ctrl_c_before_anything_is_planned(run, tmp_path, monkeypatch):

@@ -160,7 +160,7 @@ def reproduction_json(found: Reproduced, claims: Sequence[ClaimResult]) -> dict[
 def reproduction_figure(found: Reproduced) -> Figure:
     """Test accuracy along the way, and where it ends, for each network."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import FuncFormatter
 
     parts = [(part, result) for part, result in found.parts if result.histories]
     lines = max(1, len(parts))
@@ -173,7 +173,7 @@ def reproduction_figure(found: Reproduced) -> Figure:
         best = [100 * np.array([h.best() for h in each.done]) for each in settings]
         _ends(ends, found.asked.figure, settings, best)
         curves.set(xlabel="step $k$", ylabel="test accuracy, %", title=part.column)
-        curves.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=None))
+        curves.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}"))
         top = max((h.best() for each in settings for h in each.done), default=1.0)
         curves.set_ylim(max(0.0, top - 0.3), top + 0.01)
         for axes in (curves, ends):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import jax
@@ -16,11 +17,12 @@ _EVENTS = (
 """Not tracing, which is told within tracing, too."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Compilation:
-    """What JAX has spent on lowering and compiling."""
+    """What JAX has spent on lowering and compiling, in the thread that asks."""
 
     seconds: float = 0.0
+    thread: int = field(default_factory=threading.get_ident)
 
 
 _OPEN: list[Compilation] = []
@@ -46,5 +48,5 @@ def _listen() -> None:
 
 def _told(event: str, duration_secs: float, **_: str | int) -> None:
     if event in _EVENTS:
-        for each in _OPEN:
+        for each in [each for each in _OPEN if each.thread == threading.get_ident()]:
             each.seconds += duration_secs

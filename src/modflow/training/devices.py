@@ -20,7 +20,7 @@ import jax
 
 from ..errors import ModflowError
 from ..networks.network import Network
-from ..processors import default_jobs
+from ..processors import default_jobs, threads
 from .prepared import Prepared
 
 PLATFORMS = ("cpu", "gpu", "tpu")
@@ -116,6 +116,8 @@ class Survey:
     at_once: int
     """Runs in one program."""
     may_step_from_host: bool
+    threads: int | None = None
+    """Of XLA in the process, which decide how results are rounded; None where that is not known."""
 
     @classmethod
     def of(cls, prepared: Prepared, place: Place) -> Survey:
@@ -127,4 +129,5 @@ class Survey:
             place.kind,
             place.how_many(prepared.bytes_of_a_run()) if several else 1,
             place.may_step_from_host(network.architecture),
+            threads(),
         )

@@ -158,8 +158,13 @@ class Experiment:
         return cls(**given)
 
     def fingerprint(self, data_sha256: str) -> str:
-        """What tells results of this experiment on these images from others."""
-        whole = json.dumps([self.to_dict(), data_sha256], sort_keys=True)
+        """What tells results of this experiment on these images from others.
+
+        Settings at their defaults do not count, so that later ones change nothing.
+        """
+        usual = defaults()
+        own = {name: value for name, value in self.to_dict().items() if value != usual[name]}
+        whole = json.dumps([own, data_sha256], sort_keys=True)
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
     def differences(self, other: Experiment) -> list[str]:

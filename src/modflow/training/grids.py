@@ -33,7 +33,7 @@ from .devices import STEPPINGS, Place, Survey
 from .experiment import Experiment, Run
 from .group import CHECKPOINT_SECONDS, Group
 from .history import History
-from .hosts import ALONE, Hosts
+from .hosts import ALONE, Hosts, OtherFailed, reason_of
 from .prepared import Prepared
 from .store import Recorded, Store, parse_run
 from .trial import best_stepping, is_worth_trying
@@ -114,7 +114,46 @@ def train_grid(
     Raises ModflowError where the folder holds something else, where data are missing, where
     memory does not suffice, and where something cannot be written.
     """
-    source = source or Source()
+    try:
+        return _trained(
+            experiment,
+            tuple(runs),
+            out,
+            source or Source(),
+            platform,
+            at_once,
+            stepping,
+            executor,
+            workers,
+            threads,
+            hosts,
+            recorded,
+            progress,
+            checkpoint_seconds,
+        )
+    except OtherFailed:
+        raise
+    except BaseException as error:
+        hosts.fail(reason_of(error))
+        raise
+
+
+def _trained(
+    experiment: Experiment,
+    runs: tuple[Run, ...],
+    out: Path,
+    source: Source,
+    platform: str | None,
+    at_once: int | None,
+    stepping: str | None,
+    executor: Executor | None,
+    workers: int,
+    threads: int | None,
+    hosts: Hosts,
+    recorded: Recorded | None,
+    progress: Progress | None,
+    checkpoint_seconds: float,
+) -> GridResult:
     prepared = Prepared.load(experiment, source.data_dir, source.download)
     if recorded is not None:
         stepping = recorded.stepping
@@ -125,24 +164,16 @@ def train_grid(
             )
     if stepping is not None and stepping not in STEPPINGS:
         raise UnknownNameError("way of making steps", stepping, STEPPINGS)
-    task = Task(experiment, source, platform, checkpoint_seconds)
-    place = Place.of(platform) if _is_here(executor) else None
-    if place is not None:
-        survey = Survey.of(prepared, place)
-        if executor is None and place.platform == "cpu":
-            threads = threads_here()
-            if recorded is not None and recorded.threads not in (None, threads):
-                raise ModflowError(
-                    f"the recorded training had {recorded.threads} threads, and this process has "
-                    f"{threads}, which rounds differently: set NPROC={recorded.threads}"
-                )
-    else:
-        assert executor is not None
-        with _broken():
-            survey = executor.submit(task.survey).result()
     if at_once is not None and at_once < 1:
         raise ModflowError(f"at least one run makes a program; got --at-once {at_once}")
-    size = at_once or min(survey.at_once, -(-len(runs) // (workers * hosts.count)))
+    task = Task(experiment, source, platform, checkpoint_seconds)
+    place = Place.of(platform) if _is_here(executor) else None
+    survey = _survey(task, prepared, place, executor, threads)
+    if recorded is not None and survey.threads and recorded.threads not in (None, survey.threads):
+        raise ModflowError(
+            f"the recorded training had {recorded.threads} threads, and there are {survey.threads}"
+            f" here, which round differently: set NPROC={recorded.threads}"
+        )
     origin = {
         "modflow": __version__,
         "python": sys.version.split()[0],
@@ -157,17 +188,28 @@ def train_grid(
     store = Store(out, experiment, origin)
     try:
         with store.locked() if hosts.first else nullcontext():
+            groups: list[tuple[Run, ...]] = []
             if hosts.first:
-                groups = store.plan(runs, size, recorded, resize=at_once is not None)
+                store.check_threads(survey.threads)
+                stepping = store.stepping(stepping)
+                groups = store.plan(
+                    runs,
+                    _runs_at_once(survey, at_once, stepping),
+                    recorded,
+                    shares=1 if at_once else workers * hosts.count,
+                    resize=at_once is not None,
+                )
                 if groups:
-                    stepping = store.stepping(stepping) or task.best_stepping(
-                        prepared, survey, place, len(runs) * experiment.steps, executor
-                    )
-                    store.settle(stepping, threads)
+                    tried = max(map(len, groups)) == 1
+                    steps = len(runs) * experiment.steps
+                    if stepping is None and tried:
+                        stepping = task.best_stepping(prepared, survey, place, steps, executor)
+                    store.settle(stepping or "loop", survey.threads)
                 hosts.meet("ready")
             # By now some of it may be done. All share out what the first one has found to be left.
-            groups = _told(hosts, groups if hosts.first else [])
-            task = replace(task, from_host=store.stepping(None) == "host")
+            groups = _told(hosts, groups)
+            from_host = store.stepping(None) == "host"
+            task = replace(task, from_host=from_host, threads=store.threads)
             own = hosts.share(groups)
             if progress is not None:
                 progress = with_rate(progress, experiment.steps * sum(map(len, own)))
@@ -177,13 +219,43 @@ def train_grid(
             else:
                 _elsewhere(task, own, store, executor, progress)
             hosts.meet("trained")
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            hosts.fail("it was interrupted")
+    except BaseException:
         with suppress(ModflowError):  # what ended it is more to the point
             results(store, runs)
         raise
     return results(store, runs)
+
+
+def _survey(
+    task: Task,
+    prepared: Prepared,
+    place: Place | None,
+    executor: Executor | None,
+    threads: int | None,
+) -> Survey:
+    """Of where the work will be done; with so many threads, if that is known better."""
+    if place is None:
+        assert executor is not None
+        with _broken():
+            found: Survey = executor.submit(task.survey).result()
+    else:
+        found = Survey.of(prepared, place)
+        if isinstance(executor, ProcessPoolExecutor):
+            # These have what they were begun with.
+            found = replace(found, threads=threads)
+    return found if found.platform == "cpu" else replace(found, threads=None)
+
+
+def _runs_at_once(survey: Survey, asked: int | None, stepping: str | None) -> int:
+    """How many runs make one program. Steps from the host are those of one run."""
+    if stepping != "host":
+        return asked or survey.at_once
+    if asked not in (None, 1):
+        raise ModflowError(
+            f"--stepping host is for one run at a time, not for --at-once {asked}: leave one out, "
+            "or give another --out"
+        )
+    return 1
 
 
 def _told(hosts: Hosts, groups: Sequence[tuple[Run, ...]]) -> list[tuple[Run, ...]]:
@@ -218,6 +290,8 @@ class Task:
     platform: str | None
     checkpoint_seconds: float
     from_host: bool = False
+    threads: int | None = None
+    """That XLA must have; None for any number."""
 
     def survey(self) -> Survey:
         """The device of whoever is asked."""
@@ -257,6 +331,11 @@ class Task:
         progress: Callable[[float], None] | None = None,
     ) -> tuple[list[History], dict[str, Any]]:
         """The histories of a group, and notes on how they were made."""
+        if self.threads not in (None, threads_here()):
+            raise ModflowError(
+                f"{threads_here()} threads would train here, and the runs of that folder had "
+                f"{self.threads}, which round differently: set NPROC={self.threads}"
+            )
         prepared = prepared or self._prepared()
         place = place or Place.of(self.platform)
         group = Group(

@@ -24,6 +24,7 @@ from .devices import Place
 from .experiment import Experiment, Run
 from .following import coefficients
 from .history import FLOW_COLUMNS, History, Row
+from .hosts import OtherFailed
 from .prepared import Prepared
 from .program import Data, Measures, State, program
 from .rates import factor
@@ -65,7 +66,7 @@ class Group:
         self._prepared, self._vectorized, self._folder = prepared, vectorized, folder
         self._checkpoint_seconds = checkpoint_seconds
         self._fingerprint = experiment.fingerprint(prepared.digest)
-        self._resumed = False
+        self._kept = False
         self._network = prepared.network(place.convolutions)
         self._full = prepared.batch == prepared.samples
         self._program = program(
@@ -123,7 +124,7 @@ class Group:
             histories = [History.from_dict(each) for each in notes["histories"]]
             losses = notes["losses"]
             self._check(notes.get("experiment"), [each.run for each in histories])
-            self._resumed = True
+            self._kept = True
         capacity = self._capacity
         saved, chunk = time.monotonic(), 1
 
@@ -135,6 +136,7 @@ class Group:
                     "losses": losses,
                 }
                 checkpoints.save(k, state, notes)
+                self._kept = True
 
         try:
             while True:
@@ -172,7 +174,7 @@ class Group:
                     chunk = min(2 * chunk, capacity)
                 elif elapsed > 2 * CHUNK_SECONDS:
                     chunk = max(1, chunk // 2)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OtherFailed):
             save()
             raise
         finally:
@@ -182,7 +184,7 @@ class Group:
 
     def _check(self, fingerprint: Any, runs: Sequence[Run]) -> None:
         """Raise ModflowError unless a checkpoint is of this training."""
-        if fingerprint != self._fingerprint or tuple(runs) != self.runs:
+        if fingerprint not in (None, self._fingerprint) or tuple(runs) != self.runs:
             raise ModflowError(
                 f"the checkpoint in {self._folder} is of another training; remove that folder to "
                 "begin again"
@@ -368,7 +370,7 @@ class Group:
                 "out of memory in the training of one run: take a smaller --batch, --width or "
                 "--size, or --precision bfloat16"
             )
-        where = ", and another --out" if self._resumed else ""
+        where = ", and another --out" if self._kept else ""
         return (
             f"out of memory with {count} runs in one program; {count // 2} may fit: "
             f"--at-once {count // 2}{where}"

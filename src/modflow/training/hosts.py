@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Thread
+from inspect import signature
 from typing import Any, TypeVar
 
 import jax
 
 from ..errors import ModflowError
+from ..interrupt import SIGNALS
 
 _LOOK_MILLISECONDS = 1000
 _LEAVING_SECONDS = 60.0
@@ -23,8 +26,8 @@ _MEETINGS = itertools.count()
 T = TypeVar("T")
 
 
-class _OtherFailed(ModflowError):
-    """It has told so itself."""
+class OtherFailed(ModflowError):
+    """Another host has failed, and told so."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,16 @@ class Hosts:
     def check(self) -> None:
         """Raise ModflowError where another host has failed."""
         if self.count > 1:
-            for key, reason in _client().key_value_dir_get(_FAILED):
+            for key, reason in self._failures():
                 index = int(key.rsplit("/", 1)[1])
                 if index != self.index:
-                    raise _OtherFailed(f"host {index} has failed: {reason}")
+                    raise OtherFailed(f"host {index} has failed: {reason}")
+
+    def _failures(self) -> list[tuple[str, str]]:
+        try:
+            return list(_client().key_value_dir_get(_FAILED))
+        except jax.errors.JaxRuntimeError as error:
+            raise ModflowError(f"the first host is gone: {_first_line(error)}") from error
 
     def fail(self, reason: str) -> None:
         """Tell the others that this one ends."""
@@ -99,10 +108,15 @@ def hosts(where: str, say: Callable[[str], None] = lambda _: None) -> Iterator[H
     Raises ModflowError for anything else, and where the others do not come.
     """
     options: dict[str, Any] = {} if where == "auto" else _parsed(where)
+    # It would take SIGTERM, which ends the command as Ctrl-C does.
+    jax.config.update("jax_enable_preemption_service", False)
+    if "shutdown_timeout_seconds" in signature(jax.distributed.initialize).parameters:
+        options["shutdown_timeout_seconds"] = int(_LEAVING_SECONDS)
     # Each host computes for itself; libraries for more than that would write to stdout.
     jax.config.update("jax_cpu_collectives_implementation", None)
     try:
-        jax.distributed.initialize(**options)
+        with _ending_at_once():
+            jax.distributed.initialize(**options)
     except (RuntimeError, ValueError) as error:
         raise ModflowError(
             f"cannot join the hosts of --hosts {where}: {_first_line(error)}; outside of clusters"
@@ -111,17 +125,41 @@ def hosts(where: str, say: Callable[[str], None] = lambda _: None) -> Iterator[H
     found = Hosts(jax.process_index(), jax.process_count())
     try:
         yield found
-    except _OtherFailed:
+    except OtherFailed:
         raise
-    except ModflowError as error:
-        say(f"host {found.index} of {found.count} ends, and so do the others: {error}")
-        found.fail(str(error))
+    except BaseException as error:
+        if isinstance(error, ModflowError):
+            say(f"host {found.index} of {found.count} ends, and so do the others: {error}")
+        found.fail(reason_of(error))
         raise
     finally:
         # Nobody leaves before all do; one that is stuck holds the others up for so long.
-        leaving = Thread(target=_shut_down, daemon=True)
+        leaving = threading.Thread(target=_shut_down, daemon=True)
         leaving.start()
         leaving.join(_LEAVING_SECONDS)
+
+
+@contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """Meanwhile signals end the process: nothing is lost, and Python would not hear of them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def reason_of(error: BaseException) -> str:
+    """What ended this host, for the others."""
+    interrupted = isinstance(error, KeyboardInterrupt)
+    return "it was interrupted" if interrupted else str(error) or type(error).__name__
 
 
 def _shut_down() -> None:

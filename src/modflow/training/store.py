@@ -100,11 +100,10 @@ class Store:
         """All runs that were ever asked for here."""
         return [parse_run(name) for group in self._groups for name in group]
 
-    @staticmethod
-    def threads(folder: Path) -> int | None:
-        """How many threads each process had that trained here; None where that is not known."""
-        path = folder / "config.json"
-        return _read(path).get("threads") if path.is_file() else None
+    @property
+    def threads(self) -> int | None:
+        """How many each process has that trains here; None where that is not known."""
+        return self._threads
 
     def _read_config(self) -> dict[str, Any]:
         return _read(self._config) if self._config.exists() else {}
@@ -152,17 +151,17 @@ class Store:
             )
         return asked or self._stepping
 
-    def settle(self, stepping: str, threads: int | None) -> None:
-        """Keep how steps are made, and by how many threads.
-
-        Raises ModflowError where there were more or fewer before.
-        """
+    def check_threads(self, threads: int | None) -> None:
+        """Raise ModflowError where there were more or fewer before."""
         if threads and self._threads and threads != self._threads:
             raise ModflowError(
                 f"{self.folder} holds runs made with {self._threads} threads a process, which "
                 f"differ from those with {threads} by rounding: give another --out, or set "
                 f"NPROC={self._threads}"
             )
+
+    def settle(self, stepping: str, threads: int | None) -> None:
+        """Keep how steps are made, and by how many threads."""
         if (stepping, threads) != (self._stepping, self._threads):
             self._stepping, self._threads = stepping, threads or self._threads
             self._save_config()
@@ -173,22 +172,27 @@ class Store:
         size: int,
         recorded: Recorded | None = None,
         *,
+        shares: int = 1,
         resize: bool = False,
     ) -> list[tuple[Run, ...]]:
         """The runs that are left to do, in groups that are trained together.
 
         Groups once begun stay as they are, so that a grid that was interrupted ends with the same
-        numbers as one that was not. So do those of a training that is done again. With `resize`
+        numbers as one that was not. So do those of a training that is done again. New ones leave
+        something for each of so many `shares`, where there is enough. With `resize`
         groups that are too large are divided as long as there is nothing of them.
 
         Raises ModflowError where there are other runs, or the same of another experiment.
         """
         by_name = {run.name: run for run in runs}
+        for name in by_name:
+            self.is_done(name)  # before anything is written
         known = {name for group in self._groups for name in group}
         new = [run.name for run in runs if run.name not in known]
         if new or not self._config.exists():
             if recorded is None:
-                groups = [new[i : i + size] for i in range(0, len(new), size)]
+                each = max(1, min(size, -(-len(new) // shares)))
+                groups = [new[i : i + each] for i in range(0, len(new), each)]
             else:
                 groups = [[run.name for run in group] for group in recorded.groups]
                 if self._groups and self._groups != groups:
@@ -266,11 +270,8 @@ class Store:
             history = History.from_dict(found)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModflowError(f"{path} is no result of a training; remove it") from error
-        if found.get("experiment") != self._fingerprint:
-            raise ModflowError(
-                f"{path} is of another experiment than {self._config.name} beside it: give another "
-                "--out, or remove it"
-            )
+        if found.get("experiment", self._fingerprint) != self._fingerprint:
+            raise ModflowError(f"{path} is of another experiment: give another --out")
         return history
 
     def summarize(self, histories: Sequence[History]) -> None:
@@ -288,6 +289,12 @@ class Store:
 
     def _file(self, name: str, ending: str) -> Path:
         return self.folder / "runs" / f"{name}.{ending}"
+
+
+def threads_of(folder: Path) -> int | None:
+    """How many each process had that trained into a folder; None where that is not known."""
+    path = folder / "config.json"
+    return _read(path).get("threads") if path.is_file() else None
 
 
 def summary(history: History) -> dict[str, Any]:
