@@ -1,10 +1,10 @@
 """A grid of runs (h, beta, seed) in one program beside its runs one after another, on a processor.
 
 What `modflow.training.devices.Place.vectorizes` decides, measured. First MLPs, trained as `modflow
-train` trains them, records of the measures included: all runs as one vectorized group, beside a
-group for each run. The claims: at least twice as fast for tiny networks (width 8 to 32, 100 images
-of 8 by 8), and what is decided takes at most 1.1 times as long as the other way, up to a width of
-256 and full batches of 1000 and 4000.
+train` trains them, records of the measures included: all runs as one vectorized group, shared out
+among the processors as devices, beside a group for each run. The claims: at least twice as fast
+for tiny networks (width 8 to 32, 100 images of 8 by 8), and what is decided takes at most 1.1
+times as long as the other way, up to a width of 256 and full batches of 1000 and 4000.
 
 Then a network with convolutions (ResNet-18): a training step of four at once, vectorized, beside
 those of four one after another, which says why modflow does not vectorize these on a processor.
@@ -27,7 +27,7 @@ import jax.numpy as jnp
 from _timing import best_of
 from _trainings import images_like, prepared_for, time_of
 
-from modflow.training.devices import Place
+from modflow.training.devices import Place, split
 from modflow.training.executors import processes
 from modflow.training.experiment import Experiment, grid_of
 from modflow.training.grids import train_grid
@@ -69,7 +69,8 @@ def groups(prepared, parts):
     def train():
         for runs in parts:
             vectorized = len(runs) > 1
-            Group(prepared.experiment, runs, prepared, place, vectorized=vectorized).train()
+            part = place.of_runs(len(runs))
+            Group(prepared.experiment, runs, prepared, part, vectorized=vectorized).train()
 
     return train
 
@@ -111,7 +112,7 @@ def vmapped(rounds, count=4):
     """A step of several networks with convolutions in one program, and one after another."""
     prepared = prepared_for(images_like(14, 1, 740), train=640, record_every=1, **CONVOLUTIONAL)
     runs = runs_of(count)
-    place, calls, compiled = Place.of("cpu"), {}, {}
+    place, calls, compiled = Place.of("cpu").of_runs(1), {}, {}
 
     def advancing(of, vectorized):
         """One step of these runs, as `Group` makes it."""
@@ -175,6 +176,7 @@ def main(*arguments):
     numbers = [int(each) for each in arguments if each.isdigit()]
     words = [each for each in arguments if not each.isdigit()]
     count, rounds = (*numbers, *(16, 3)[len(numbers) :])
+    split()  # as `modflow train` does
     if not words or "mlp" in words:
         mlps(count, rounds)
     if not words or "vmap" in words:

@@ -20,6 +20,17 @@ class Outcome(NamedTuple):
     err: str
 
 
+@pytest.fixture(scope="session", autouse=True)
+def devices() -> None:
+    """JAX has the same ones in all tests, whichever of them is first.
+
+    A command that trains makes more of them where it is the first to use JAX.
+    """
+    import jax
+
+    jax.devices()
+
+
 @pytest.fixture
 def run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

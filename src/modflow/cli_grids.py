@@ -137,6 +137,7 @@ def train_here(
                 executor=executor,
                 workers=workers,
                 threads=threads,
+                split=True,
                 hosts=hosts,
                 recorded=recorded,
                 progress=from_first_steps(progress),
@@ -161,11 +162,13 @@ def _crew(
     --jobs says: sums are rounded differently by more or fewer.
     """
     from .processors import threads, threads_each
-    from .training.devices import Place
+    from .training.devices import Place, split
     from .training.store import threads_of
 
     if where.dask is not None or hosts.count > 1:
         return 1, None
+    if experiment.architecture == "mlp":
+        split()  # before devices are looked at
     place = Place.of(where.device)
     most = min(place.processes(experiment.architecture), len(runs))
     if place.platform != "cpu":

@@ -11,8 +11,10 @@ import pytest
 from modflow import ModflowError
 from modflow.networks.network import Network
 from modflow.processors import default_jobs
+from modflow.training import devices
 from modflow.training.devices import Place, Survey
 from modflow.training.experiment import Experiment
+from modflow.training.grids import load_grid, train_grid
 from modflow.training.prepared import Prepared
 
 SCRIPT = """
@@ -109,6 +111,42 @@ def test_as_many_at_once_as_memory_holds():
     assert Survey.of(beside, Place((Device(each * 100),))).at_once == 20
     # One by one on a CPU, whatever there is.
     assert Survey.of(prepared, Place.of("cpu")).at_once == 1
+
+
+def test_small_networks_on_processors_that_are_devices(tmp_path):
+    """`modflow train` makes them so; the runs are the same to rounding, and one alone has one."""
+    arguments = ("--train", "80", "--test", "50", "--width", "4", "--precision", "float64",
+                 "--steps", "6", "--record-every", "2")  # fmt: skip
+    grid, out = ("--beta", "0,0.5,0.9"), tmp_path / "split"
+    subprocess.run(
+        [sys.executable, "-m", "modflow", "train", *arguments, *grid, "--out", str(out)],
+        env={**os.environ, "NPROC": "2", "JAX_PLATFORMS": "cpu"},
+        check=True,
+        capture_output=True,
+    )
+    config = json.loads((out / "config.json").read_text())
+    assert (config["device"], config["threads"]) == ("cpu (2)", 2)
+    there = load_grid(out)
+    here = train_grid(there.experiment, there.runs, tmp_path / "one")
+    for a, b in zip(there.histories, here.histories, strict=True):
+        assert a.run == b.run
+        for first, second in zip(a.rows, b.rows, strict=True):
+            assert first == pytest.approx(second, rel=1e-9, abs=1e-14)
+
+
+def test_what_a_split_place_decides(monkeypatch):
+    network = Network("mlp", (8, 8, 1), width=64)
+    two = Place(Place.of("cpu").devices * 2)
+    assert not two.vectorizes(network, 1000)
+    assert two.of_runs(1) is two
+    free = two.free_memory()
+    assert two.how_many(free // 3) > 3
+    monkeypatch.setattr(devices, "_split", True)
+    assert two.vectorizes(network, 1000)
+    assert not two.vectorizes(network, 10_000)
+    assert len(two.of_runs(1).devices) == 1
+    assert two.of_runs(2) is two
+    assert two.how_many(free // 3) < 3  # all of them have one memory
 
 
 def test_strategies():

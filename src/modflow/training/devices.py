@@ -5,14 +5,16 @@ What it decides was measured, and `benchmarks/` measures it again (`convolutions
 XLA's convolutions are slow in loops and under `vmap`; as sums of matrix products they keep their
 speed in loops. Several networks with convolutions in one program take as long as one after
 another there, and less in a process for each processor; dense networks take longer in one program
-where they fill the processor, while small ones gain a factor. Whether one network's steps are
-faster as products in a loop, or with XLA's convolutions one by one from the host, depends on its
-sizes and on the processor: that is tried out (`trial`).
+where they fill the processor, while small ones gain a factor, and more of it with a device for each
+processor (`split`). Whether one network's steps are faster as products in a loop, or with XLA's
+convolutions one by one from the host, depends on its sizes and on the processor: that is tried out
+(`trial`).
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +32,33 @@ _SHARE = 0.8
 """Of the memory that is free."""
 _SMALL = 2**22
 """Images a batch times parameters, which is how often a step multiplies going forward, up to which
-a CPU gains from several dense networks at once: a factor of 3 at a sixtieth of it, 1.1 to 1.7
-close to it, little or nothing beyond it."""
+a CPU that is one device gains from several dense networks at once: a factor of 3 at a sixtieth of
+it, 1.1 to 1.7 close to it, little or nothing beyond it."""
+_SMALL_SPLIT = 2**25
+"""The same where each processor is a device: factors of 3 at a four-hundredth of it, 1.4 close to
+it, and a loss of a twentieth at two and a half times of it."""
 _MOST = 256
 """Runs in one program: beyond it nothing is gained, and compiling takes ever longer."""
+
+
+_split = False
+
+
+def split() -> None:
+    """Make the processors of this process a device each, where JAX has not computed yet.
+
+    Runs in one program are then shared out among them. As one device, XLA shares out a product of
+    matrices instead, which small networks do not gain from. What the user has said about devices
+    stays.
+    """
+    global _split
+    if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return
+    unasked = getattr(jax.config, "jax_num_cpu_devices", 0) < 0
+    if unasked and threads() > 1:
+        with suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", threads())
+            _split = True
 
 
 @dataclass(frozen=True)
@@ -56,6 +81,17 @@ class Place:
             hint = f"; {hints[platform]} on a machine that has one" if platform in hints else ""
             raise ModflowError(f"there is no {platform} here, only: {there}{hint}") from None
 
+    def of_runs(self, count: int) -> Place:
+        """The part of it that is for so many runs in one program.
+
+        One alone has no use for processors that are devices for themselves.
+        """
+        return Place(self.devices[:1]) if count == 1 and self._is_split else self
+
+    @property
+    def _is_split(self) -> bool:
+        return _split and self.platform == "cpu"
+
     @property
     def platform(self) -> str:
         """cpu, gpu or tpu."""
@@ -75,7 +111,8 @@ class Place:
         """Whether several runs of a network are faster in one program than one by one."""
         if self.platform != "cpu":
             return True
-        return network.architecture == "mlp" and batch * network.parameters <= _SMALL
+        small = _SMALL_SPLIT if self._is_split else _SMALL
+        return network.architecture == "mlp" and batch * network.parameters <= small
 
     def may_step_from_host(self, architecture: str) -> bool:
         """Whether steps from the host can be faster than a loop of them: where XLA's own
@@ -104,7 +141,8 @@ class Place:
         free = self.free_memory()
         if free is None:
             return 1
-        return max(1, min(_MOST, int(_SHARE * free * len(self.devices) // max(1, bytes_each))))
+        memories = 1 if self._is_split else len(self.devices)
+        return max(1, min(_MOST, int(_SHARE * free * memories // max(1, bytes_each))))
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from ..processors import threads as threads_here
 from ..worker import ending_gently
 from .compilation import compilation
 from .devices import STEPPINGS, Place, Survey
+from .devices import split as split_processors
 from .experiment import Experiment, Run
 from .group import CHECKPOINT_SECONDS, Group
 from .history import History
@@ -89,6 +90,7 @@ def train_grid(
     executor: Executor | None = None,
     workers: int = 1,
     threads: int | None = None,
+    split: bool = False,
     hosts: Hosts = ALONE,
     recorded: Recorded | None = None,
     progress: Progress | None = None,
@@ -101,7 +103,9 @@ def train_grid(
     folder where it is shared; results by this process, once. `at_once` is how many runs make one
     program; by default as many as memory holds where that is of use, and no more than are for each
     of the `workers` that the executor has. `threads` is how many XLA has in each of these, where
-    that is known; on CPUs it decides rounding errors, and is kept with the results. `stepping` is
+    that is known; on CPUs it decides rounding errors, and is kept with the results. `split` makes
+    each processor a device, which is faster for small networks, wherever JAX has not computed yet:
+    it changes the devices that all of the process sees. `stepping` is
     `loop` or `host`; by default what the folder's runs were made with, and else what a trial finds
     to be faster. It changes rounding errors, so it is kept with the results, too.
     With several `hosts` all of them make this call, each trains its share of the groups, and all
@@ -126,6 +130,7 @@ def train_grid(
             executor,
             workers,
             threads,
+            split,
             hosts,
             recorded,
             progress,
@@ -149,6 +154,7 @@ def _trained(
     executor: Executor | None,
     workers: int,
     threads: int | None,
+    split: bool,
     hosts: Hosts,
     recorded: Recorded | None,
     progress: Progress | None,
@@ -166,8 +172,9 @@ def _trained(
         raise UnknownNameError("way of making steps", stepping, STEPPINGS)
     if at_once is not None and at_once < 1:
         raise ModflowError(f"at least one run makes a program; got --at-once {at_once}")
-    task = Task(experiment, source, platform, checkpoint_seconds)
-    place = Place.of(platform) if _is_here(executor) else None
+    task = Task(experiment, source, platform, checkpoint_seconds, split)
+    # In the process that trains: this one, where it is not for others of this machine.
+    place = task.place() if executor is None else Place.of(platform) if _is_here(executor) else None
     survey = _survey(task, prepared, place, executor, threads)
     if recorded is not None and survey.threads and recorded.threads not in (None, survey.threads):
         raise ModflowError(
@@ -289,13 +296,20 @@ class Task:
     source: Source
     platform: str | None
     checkpoint_seconds: float
+    split: bool = False
     from_host: bool = False
     threads: int | None = None
     """That XLA must have; None for any number."""
 
+    def place(self) -> Place:
+        """The devices of whoever is asked."""
+        if self.split and self.experiment.architecture == "mlp":
+            split_processors()
+        return Place.of(self.platform)
+
     def survey(self) -> Survey:
-        """The device of whoever is asked."""
-        return Survey.of(self._prepared(), Place.of(self.platform))
+        """What whoever is asked is good at."""
+        return Survey.of(self._prepared(), self.place())
 
     def best_stepping(
         self,
@@ -315,9 +329,7 @@ class Task:
             return executor.submit(self._best_stepping, steps_in_all).result()
 
     def _best_stepping(self, steps_in_all: int) -> str:
-        return best_stepping(
-            self.experiment, self._prepared(), Place.of(self.platform), steps_in_all
-        )
+        return best_stepping(self.experiment, self._prepared(), self.place(), steps_in_all)
 
     def _prepared(self) -> Prepared:
         return Prepared.load(self.experiment, self.source.data_dir, self.source.download)
@@ -337,7 +349,7 @@ class Task:
                 f"{self.threads}, which round differently: set NPROC={self.threads}"
             )
         prepared = prepared or self._prepared()
-        place = place or Place.of(self.platform)
+        place = (place or self.place()).of_runs(len(runs))
         group = Group(
             self.experiment,
             runs,

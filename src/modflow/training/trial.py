@@ -34,7 +34,9 @@ def best_stepping(
 
     def seconds(from_host: bool) -> tuple[float, float]:
         run = Run(1e-3, 0.0, 0)
-        made = Group(experiment, [run], prepared, place, vectorized=False, from_host=from_host)
+        made = Group(
+            experiment, [run], prepared, place.of_runs(1), vectorized=False, from_host=from_host
+        )
         return made.step_seconds(_STEPS)
 
     looped, first = seconds(from_host=False)
