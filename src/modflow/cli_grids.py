@@ -113,7 +113,8 @@ def train_here(
     from .processors import threads as threads_here
     from .report.progress import LateProgress
     from .training.executors import dask_cluster, processes
-    from .training.grids import GridResult, Source, from_first_steps, load_grid, train_grid
+    from .training.grids import GridResult, Source, load_grid, train_grid
+    from .training.progress import from_first_steps
 
     jobs, threads = _crew(experiment, runs, out, where, hosts, recorded)
     elsewhere: Any = nullcontext((None, 1))
@@ -162,14 +163,12 @@ def _crew(
     --jobs says: sums are rounded differently by more or fewer.
     """
     from .processors import threads, threads_each
-    from .training.devices import Place, split
+    from .training.devices import place_for
     from .training.store import threads_of
 
     if where.dask is not None or hosts.count > 1:
         return 1, None
-    if experiment.architecture == "mlp":
-        split()  # before devices are looked at
-    place = Place.of(where.device)
+    place = place_for(experiment.architecture, where.device)
     most = min(place.processes(experiment.architecture), len(runs))
     if place.platform != "cpu":
         return where.jobs or most, None

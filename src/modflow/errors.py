@@ -44,3 +44,8 @@ class NotAGradient(ModflowError):
 
 class NotABSeries(ModflowError):
     """An update rule whose step is not a B-series in the powers of h."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says, in one line; its name where it says nothing."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -15,20 +15,29 @@ _SAME_SECONDS = 3.0
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Ctrl-C that comes meanwhile comes at the end: what belongs together is not torn apart."""
+def handled(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> Iterator[None]:
+    """Meanwhile Ctrl-C is for this handler."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals come to the main thread alone
         return
-    came: list[int] = []
     # What was not installed by Python could not be put back.
     numbers = [number for number in SIGNALS if signal.getsignal(number) is not None]
-    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in numbers}
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, found in before.items():
+            signal.signal(number, found)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Ctrl-C that comes meanwhile comes at the end: what belongs together is not torn apart."""
+    came: list[int] = []
+    try:
+        with handled(lambda number, _: came.append(number)):
+            yield
+    finally:
         if came:
             signal.raise_signal(signal.Signals(came[0]))
 

@@ -22,8 +22,9 @@ from modflow.training.checkpoints import Checkpoints
 from modflow.training.compilation import compilation
 from modflow.training.executors import processes
 from modflow.training.experiment import Experiment, Run, grid_of
-from modflow.training.grids import from_first_steps, load_grid, train_grid, with_rate
+from modflow.training.grids import load_grid, train_grid
 from modflow.training.hosts import Hosts
+from modflow.training.progress import from_first_steps, with_rate
 from modflow.training.store import Recorded, Store, parse_run
 
 EXPERIMENT = Experiment(train=100, test=100, width=4, batch=16, steps=60, record_every=6)

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy
 
-from ..errors import ModflowError
+from ..errors import ModflowError, first_line
 
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _CALLED = re.compile(rf"{_NAME.pattern}(?=\s*\()")
@@ -51,8 +51,9 @@ def read_expression(text: str, names: dict[str, Any]) -> Any:
         text = _kept(text)
         expression = parse_expr(text, local_dict=local, global_dict=dict(_KNOWN), evaluate=False)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModflowError(f"{text!r} is no formula that SymPy can read: {reason}") from error
+        raise ModflowError(
+            f"{text!r} is no formula that SymPy can read: {first_line(error)}"
+        ) from error
     return sympy.sympify(expression)
 
 

@@ -52,12 +52,13 @@ class Setting:
     ) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, "seeds rows"]]:
         """Steps, and a column at these, a row a seed; of the runs that went to the end.
 
-        NaN where only others have it.
+        Masked where only others have it, and where it is not finite.
         """
         runs = [{row["step"]: row[column] for row in r.rows if column in row} for r in self.done]
         steps = sorted(set().union(*runs))
         values = [[run.get(step, math.nan) for step in steps] for run in runs]
-        return np.array(steps, float), np.array(values, float).reshape(len(runs), len(steps))
+        array = np.array(values, float).reshape(len(runs), len(steps))
+        return np.array(steps, float), np.ma.masked_invalid(array)
 
     @property
     def regularizer_over_loss(self) -> str:
@@ -278,13 +279,10 @@ def draw_curve(axes: Axes, each: Setting, column: str, colour: str) -> None:
     steps, values = each.curves(column)
     if not len(steps):
         return
-    known = np.ma.masked_invalid(values)
-    axes.plot(steps, drawn(known.mean(axis=0)), color=colour, lw=1.4, label=each.label)
+    axes.plot(steps, drawn(values.mean(axis=0)), color=colour, lw=1.4, label=each.label)
     if len(values) > 1:
-        low, high = drawn(known.min(axis=0)), drawn(known.max(axis=0))
+        low, high = drawn(values.min(axis=0)), drawn(values.max(axis=0))
         axes.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
     if column in _DASHED:
         there, beside = each.curves(_DASHED[column])
-        axes.plot(
-            there, drawn(np.ma.masked_invalid(beside).mean(axis=0)), "--", color=colour, lw=0.9
-        )
+        axes.plot(there, drawn(beside.mean(axis=0)), "--", color=colour, lw=0.9)

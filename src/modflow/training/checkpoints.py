@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from ..errors import ModflowError
+from ..errors import ModflowError, first_line
 
 
 class Checkpoints:
@@ -61,11 +61,10 @@ class Checkpoints:
         try:
             self._manager.save(step, args=both, force=True)
         except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             self._clear()
             raise ModflowError(
-                f"cannot write a checkpoint to {self._folder}: {reason}; the last one is kept, "
-                "and the same command goes on from it"
+                f"cannot write a checkpoint to {self._folder}: {first_line(error)}; the last one "
+                "is kept, and the same command goes on from it"
             ) from error
 
     def _clear(self) -> None:

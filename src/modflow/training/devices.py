@@ -145,6 +145,13 @@ class Place:
         return max(1, min(_MOST, int(_SHARE * free * memories // max(1, bytes_each))))
 
 
+def place_for(architecture: str, platform: str | None) -> Place:
+    """Where a network is trained, by a process that does nothing else: see `split`."""
+    if architecture == "mlp":
+        split()
+    return Place.of(platform)
+
+
 @dataclass(frozen=True)
 class Survey:
     """What a place is good at for one experiment, in words that can be sent."""

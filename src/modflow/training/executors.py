@@ -13,7 +13,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from ..errors import ModflowError
+from ..errors import ModflowError, first_line
 from ..processors import threads_each
 from ..worker import begin
 
@@ -92,7 +92,7 @@ def dask_cluster(address: str) -> Iterator[tuple[Executor, int]]:
         client: Any = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ModflowError(
-            f"no Dask scheduler answers at {address!r}: {str(error).splitlines()[0]}; an address "
+            f"no Dask scheduler answers at {address!r}: {first_line(error)}; an address "
             "looks like tcp://127.0.0.1:8786"
         ) from error
     try:

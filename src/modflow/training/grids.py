@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,23 +24,19 @@ from typing import Any
 import jax
 
 from .. import __version__
-from ..errors import ModflowError, UnknownNameError
+from ..errors import ModflowError, UnknownNameError, first_line
 from ..processors import threads as threads_here
 from ..worker import ending_gently
 from .compilation import compilation
-from .devices import STEPPINGS, Place, Survey
-from .devices import split as split_processors
+from .devices import STEPPINGS, Place, Survey, place_for
 from .experiment import Experiment, Run
 from .group import CHECKPOINT_SECONDS, Group
 from .history import History
-from .hosts import ALONE, Hosts, OtherFailed, reason_of
+from .hosts import ALONE, Hosts
 from .prepared import Prepared
+from .progress import LOOK_SECONDS, Progress, Share, with_rate
 from .store import Recorded, Store, parse_run
 from .trial import best_stepping, is_worth_trying
-
-_LOOK_SECONDS = 1.0
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass
@@ -105,12 +100,12 @@ def train_grid(
     of the `workers` that the executor has. `threads` is how many XLA has in each of these, where
     that is known; on CPUs it decides rounding errors, and is kept with the results. `split` makes
     each processor a device, which is faster for small networks, wherever JAX has not computed yet:
-    it changes the devices that all of the process sees. `stepping` is
-    `loop` or `host`; by default what the folder's runs were made with, and else what a trial finds
-    to be faster. It changes rounding errors, so it is kept with the results, too.
-    With several `hosts` all of them make this call, each trains its share of the groups, and all
-    have all results when they return; the folder is one that all of them see. What is `recorded`
-    of an earlier training of these runs is done again in the same way.
+    it changes the devices that all of the process sees. `stepping` is `loop` or `host`; by default
+    what the folder's runs were made with, and else what a trial finds to be faster. It changes
+    rounding errors, so it is kept with the results, too. With several `hosts` all of them make this
+    call, each trains its share of the groups, and all have all results when they return; the folder
+    is one that all of them see. What is `recorded` of an earlier training of these runs is done
+    again in the same way.
 
     A KeyboardInterrupt ends it early; `results` has what is done by then, and the same call goes
     on from there.
@@ -118,119 +113,95 @@ def train_grid(
     Raises ModflowError where the folder holds something else, where data are missing, where
     memory does not suffice, and where something cannot be written.
     """
-    try:
-        return _trained(
-            experiment,
-            tuple(runs),
-            out,
-            source or Source(),
-            platform,
-            at_once,
-            stepping,
-            executor,
-            workers,
-            threads,
-            split,
-            hosts,
-            recorded,
-            progress,
-            checkpoint_seconds,
+    source, runs = source or Source(), tuple(runs)
+    with hosts.telling():
+        prepared = Prepared.load(experiment, source.data_dir, source.download)
+        if recorded is not None:
+            _check_images(recorded, prepared)
+            stepping = recorded.stepping
+        if stepping is not None and stepping not in STEPPINGS:
+            raise UnknownNameError("way of making steps", stepping, STEPPINGS)
+        if at_once is not None and at_once < 1:
+            raise ModflowError(f"at least one run makes a program; got --at-once {at_once}")
+        task = Task(experiment, source, platform, checkpoint_seconds, split)
+        place = _place(task, executor)
+        survey = _survey(task, prepared, place, executor, threads)
+        if recorded is not None:
+            _check_threads(recorded, survey)
+        origin = {
+            "modflow": __version__,
+            "python": sys.version.split()[0],
+            **_versions(),
+            "device": survey.device,
+            "platform": survey.platform,
+            "data_source": prepared.source,
+            "data_sha256": prepared.digest,
+        }
+        if not hosts.first:
+            hosts.meet("ready")
+        store = Store(out, experiment, origin)
+        try:
+            with store.locked() if hosts.first else nullcontext():
+                groups: list[tuple[Run, ...]] = []
+                if hosts.first:
+                    store.check_threads(survey.threads)
+                    stepping = store.stepping(stepping)
+                    groups = store.plan(
+                        runs,
+                        _runs_at_once(survey, at_once, stepping),
+                        recorded,
+                        shares=1 if at_once else workers * hosts.count,
+                        resize=at_once is not None,
+                    )
+                    if groups:
+                        tried = max(map(len, groups)) == 1
+                        steps = len(runs) * experiment.steps
+                        if stepping is None and tried:
+                            stepping = task.best_stepping(prepared, survey, place, steps, executor)
+                        store.settle(stepping or "loop", survey.threads)
+                    hosts.meet("ready")
+                # Some of it may be done by now: all share out what the first one has found.
+                groups = _told(hosts, groups)
+                from_host = store.stepping(None) == "host"
+                task = replace(task, from_host=from_host, threads=store.threads)
+                own = hosts.share(groups)
+                if progress is not None:
+                    progress = with_rate(progress, experiment.steps * sum(map(len, own)))
+                if executor is None:
+                    assert place is not None
+                    _here(task, own, prepared, place, store, hosts, progress)
+                else:
+                    _elsewhere(task, own, store, executor, progress)
+                hosts.meet("trained")
+        except BaseException:
+            with suppress(ModflowError):  # what ended it is more to the point
+                results(store, runs)
+            raise
+        return results(store, runs)
+
+
+def _check_images(recorded: Recorded, prepared: Prepared) -> None:
+    if recorded.digest != prepared.digest:
+        raise ModflowError(
+            "the recorded training saw other images than those of --data-dir: their SHA-256 is"
+            f" {prepared.digest}, not {recorded.digest}"
         )
-    except OtherFailed:
-        raise
-    except BaseException as error:
-        hosts.fail(reason_of(error))
-        raise
 
 
-def _trained(
-    experiment: Experiment,
-    runs: tuple[Run, ...],
-    out: Path,
-    source: Source,
-    platform: str | None,
-    at_once: int | None,
-    stepping: str | None,
-    executor: Executor | None,
-    workers: int,
-    threads: int | None,
-    split: bool,
-    hosts: Hosts,
-    recorded: Recorded | None,
-    progress: Progress | None,
-    checkpoint_seconds: float,
-) -> GridResult:
-    prepared = Prepared.load(experiment, source.data_dir, source.download)
-    if recorded is not None:
-        stepping = recorded.stepping
-        if recorded.digest != prepared.digest:
-            raise ModflowError(
-                "the recorded training saw other images than those of --data-dir: their SHA-256 is"
-                f" {prepared.digest}, not {recorded.digest}"
-            )
-    if stepping is not None and stepping not in STEPPINGS:
-        raise UnknownNameError("way of making steps", stepping, STEPPINGS)
-    if at_once is not None and at_once < 1:
-        raise ModflowError(f"at least one run makes a program; got --at-once {at_once}")
-    task = Task(experiment, source, platform, checkpoint_seconds, split)
-    # In the process that trains: this one, where it is not for others of this machine.
-    place = task.place() if executor is None else Place.of(platform) if _is_here(executor) else None
-    survey = _survey(task, prepared, place, executor, threads)
-    if recorded is not None and survey.threads and recorded.threads not in (None, survey.threads):
+def _check_threads(recorded: Recorded, survey: Survey) -> None:
+    if survey.threads and recorded.threads not in (None, survey.threads):
         raise ModflowError(
             f"the recorded training had {recorded.threads} threads, and there are {survey.threads}"
             f" here, which round differently: set NPROC={recorded.threads}"
         )
-    origin = {
-        "modflow": __version__,
-        "python": sys.version.split()[0],
-        **_versions(),
-        "device": survey.device,
-        "platform": survey.platform,
-        "data_source": prepared.source,
-        "data_sha256": prepared.digest,
-    }
-    if not hosts.first:
-        hosts.meet("ready")
-    store = Store(out, experiment, origin)
-    try:
-        with store.locked() if hosts.first else nullcontext():
-            groups: list[tuple[Run, ...]] = []
-            if hosts.first:
-                store.check_threads(survey.threads)
-                stepping = store.stepping(stepping)
-                groups = store.plan(
-                    runs,
-                    _runs_at_once(survey, at_once, stepping),
-                    recorded,
-                    shares=1 if at_once else workers * hosts.count,
-                    resize=at_once is not None,
-                )
-                if groups:
-                    tried = max(map(len, groups)) == 1
-                    steps = len(runs) * experiment.steps
-                    if stepping is None and tried:
-                        stepping = task.best_stepping(prepared, survey, place, steps, executor)
-                    store.settle(stepping or "loop", survey.threads)
-                hosts.meet("ready")
-            # By now some of it may be done. All share out what the first one has found to be left.
-            groups = _told(hosts, groups)
-            from_host = store.stepping(None) == "host"
-            task = replace(task, from_host=from_host, threads=store.threads)
-            own = hosts.share(groups)
-            if progress is not None:
-                progress = with_rate(progress, experiment.steps * sum(map(len, own)))
-            if executor is None:
-                assert place is not None
-                _here(task, own, prepared, place, store, hosts, progress)
-            else:
-                _elsewhere(task, own, store, executor, progress)
-            hosts.meet("trained")
-    except BaseException:
-        with suppress(ModflowError):  # what ended it is more to the point
-            results(store, runs)
-        raise
-    return results(store, runs)
+
+
+def _place(task: Task, executor: Executor | None) -> Place | None:
+    """The devices of this process, if the work is done by it or by others like it."""
+    if executor is None:
+        return task.place()
+    here = isinstance(executor, ProcessPoolExecutor | ThreadPoolExecutor)
+    return Place.of(task.platform) if here else None
 
 
 def _survey(
@@ -303,8 +274,8 @@ class Task:
 
     def place(self) -> Place:
         """The devices of whoever is asked."""
-        if self.split and self.experiment.architecture == "mlp":
-            split_processors()
+        if self.split:
+            return place_for(self.experiment.architecture, self.platform)
         return Place.of(self.platform)
 
     def survey(self) -> Survey:
@@ -376,51 +347,6 @@ class Task:
         }
 
 
-def from_first_steps(progress: Progress) -> Progress:
-    """Pass on what is told once the share grows.
-
-    What comes before is mostly compilation, and says nothing about the time that is left.
-    """
-    idle: float | None = None
-
-    def told(what: str, share: float) -> None:
-        nonlocal idle
-        if idle is None:
-            idle = share
-        if share > idle:
-            progress(what, share)
-
-    return told
-
-
-def with_rate(progress: Progress, steps: int) -> Progress:
-    """Tell how many of all these `steps` are made in a second, too, counted from the first ones."""
-    first: tuple[float, float] | None = None
-    rate = ""
-
-    def count(_what: str, share: float) -> None:
-        nonlocal first, rate
-        now = time.monotonic()
-        if first is None:
-            first = now, share
-        elif share > first[1] and now > first[0]:
-            found = steps * (share - first[1]) / (now - first[0])
-            rate = f", {found:,.0f} steps/s" if found >= 10 else f", {found:.2g} steps/s"
-
-    counted = from_first_steps(count)
-
-    def told(what: str, share: float) -> None:
-        counted(what, share)
-        progress(what + rate, share)
-
-    return told
-
-
-def _is_here(executor: Executor | None) -> bool:
-    """Whether the work is done on this machine."""
-    return executor is None or isinstance(executor, ProcessPoolExecutor | ThreadPoolExecutor)
-
-
 def _here(
     task: Task,
     groups: Sequence[tuple[Run, ...]],
@@ -458,7 +384,7 @@ def _elsewhere(
                 known[executor.submit(task.train, group, folder)] = group
             left = set(known)
             while left:
-                ready, left = wait(left, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+                ready, left = wait(left, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
                 for future in ready:
                     try:
                         _keep(store, known[future], *future.result())
@@ -494,33 +420,9 @@ def _broken() -> Iterator[None]:
         # Such as KilledWorker: a task that several workers did not survive.
         if type(error).__module__.split(".")[0] != "distributed":
             raise
-        reason = str(error).splitlines()[0] if str(error) else ""
         raise ModflowError(
-            f"the cluster failed ({type(error).__name__}: {reason}); see to it, {again}"
+            f"the cluster failed ({type(error).__name__}: {first_line(error)}); see to it, {again}"
         ) from error
-
-
-class Share:
-    """How much of a group's training is done, told to other processes in a file."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path, self._last = folder.with_name(folder.name + ".share"), -math.inf
-
-    def write(self, share: float) -> None:
-        """Once a second at most."""
-        now = time.monotonic()
-        if now - self._last > _LOOK_SECONDS:
-            self._last = now
-            # Without a place for it, the work goes on all the same.
-            with suppress(OSError):
-                self._path.write_text(f"{share:.4f}")
-
-    def read(self) -> float:
-        """0 where nothing is told yet."""
-        try:
-            return float(self._path.read_text())
-        except (OSError, ValueError):
-            return 0.0
 
 
 def _keep(

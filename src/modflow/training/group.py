@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -343,12 +343,12 @@ class Group:
         operator = LinearOperator(
             (flat.size, flat.size), matvec=matvec, rmatvec=matvec, dtype=float
         )
+        count = min(self.experiment.eigenvalues, flat.size)
         try:
-            found = lanczos(operator, min(self.experiment.eigenvalues, flat.size), _SHARPNESS)
-            values = found.values
+            values = lanczos(operator, count, _SHARPNESS).values
         except ModflowError:  # the other runs go on, and this one, too
-            values = np.full(min(self.experiment.eigenvalues, flat.size), math.nan)
-        names = ["sharpness", *(f"sharpness_{j}" for j in range(2, len(values) + 1))]
+            values = np.full(count, math.nan)
+        names = ["sharpness", *(f"sharpness_{j}" for j in range(2, count + 1))]
         return dict(zip(names, map(float, values), strict=True))
 
     def _of_run(self, tree: PyTree[Array], i: int) -> PyTree[Array]:
@@ -375,9 +375,3 @@ class Group:
             f"out of memory with {count} runs in one program; {count // 2} may fit: "
             f"--at-once {count // 2}{where}"
         )
-
-
-def groups_of(runs: Sequence[Run], size: int) -> Iterator[tuple[Run, ...]]:
-    """The runs in so many at a time, in their order."""
-    for first in range(0, len(runs), size):
-        yield tuple(runs[first : first + size])

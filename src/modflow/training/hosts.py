@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import jax
 
-from ..errors import ModflowError
-from ..interrupt import SIGNALS
+from ..errors import ModflowError, first_line
+from ..interrupt import handled
 
 _LOOK_MILLISECONDS = 1000
 _LEAVING_SECONDS = 60.0
@@ -70,7 +70,7 @@ class Hosts:
                 return str(client.blocking_key_value_get(key, _LOOK_MILLISECONDS))
             except jax.errors.JaxRuntimeError as error:
                 if "DEADLINE_EXCEEDED" not in str(error):
-                    raise ModflowError(f"the first host is gone: {_first_line(error)}") from error
+                    raise ModflowError(f"the first host is gone: {first_line(error)}") from error
 
     def check(self) -> None:
         """Raise ModflowError where another host has failed."""
@@ -84,7 +84,19 @@ class Hosts:
         try:
             return list(_client().key_value_dir_get(_FAILED))
         except jax.errors.JaxRuntimeError as error:
-            raise ModflowError(f"the first host is gone: {_first_line(error)}") from error
+            raise ModflowError(f"the first host is gone: {first_line(error)}") from error
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tell the others what ends the work meanwhile, if they have not told it themselves."""
+        try:
+            yield
+        except OtherFailed:
+            raise
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            self.fail("it was interrupted" if interrupted else str(error) or type(error).__name__)
+            raise
 
     def fail(self, reason: str) -> None:
         """Tell the others that this one ends."""
@@ -115,51 +127,28 @@ def hosts(where: str, say: Callable[[str], None] = lambda _: None) -> Iterator[H
     # Each host computes for itself; libraries for more than that would write to stdout.
     jax.config.update("jax_cpu_collectives_implementation", None)
     try:
-        with _ending_at_once():
+        # Nothing is lost yet, and Python would not hear of a signal.
+        with handled(signal.SIG_DFL):
             jax.distributed.initialize(**options)
     except (RuntimeError, ValueError) as error:
         raise ModflowError(
-            f"cannot join the hosts of --hosts {where}: {_first_line(error)}; outside of clusters"
+            f"cannot join the hosts of --hosts {where}: {first_line(error)}; outside of clusters"
             " that JAX knows, give ADDRESS:PORT,COUNT,INDEX"
         ) from error
     found = Hosts(jax.process_index(), jax.process_count())
     try:
-        yield found
+        with found.telling():
+            yield found
     except OtherFailed:
         raise
-    except BaseException as error:
-        if isinstance(error, ModflowError):
-            say(f"host {found.index} of {found.count} ends, and so do the others: {error}")
-        found.fail(reason_of(error))
+    except ModflowError as error:
+        say(f"host {found.index} of {found.count} ends, and so do the others: {error}")
         raise
     finally:
         # Nobody leaves before all do; one that is stuck holds the others up for so long.
         leaving = threading.Thread(target=_shut_down, daemon=True)
         leaving.start()
         leaving.join(_LEAVING_SECONDS)
-
-
-@contextmanager
-def _ending_at_once() -> Iterator[None]:
-    """Meanwhile signals end the process: nothing is lost, and Python would not hear of them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            if handler is not None:
-                signal.signal(number, handler)
-
-
-def reason_of(error: BaseException) -> str:
-    """What ended this host, for the others."""
-    interrupted = isinstance(error, KeyboardInterrupt)
-    return "it was interrupted" if interrupted else str(error) or type(error).__name__
 
 
 def _shut_down() -> None:
@@ -171,10 +160,6 @@ def _client() -> Any:
     from jax._src import distributed  # as orbax does: there is no public way to it
 
     return distributed.global_state.client
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _parsed(where: str) -> dict[str, Any]:

@@ -77,13 +77,14 @@ class Store:
             raise ModflowError(f"cannot make {folder}: {error.strerror or error}") from error
         if not os.access(folder, os.W_OK):
             raise ModflowError(f"cannot write to {folder}: permission denied")
-        self._check(origin)
+        found = _read(self._config) if self._config.exists() else {}
+        self._check(found, origin)
         self._origin = origin
         self._fingerprint = experiment.fingerprint(origin["data_sha256"])
-        self._done: set[str] = set()
-        self._groups: list[list[str]] = self._read_config().get("groups", [])
-        self._stepping: str | None = self._read_config().get("stepping")
-        self._threads: int | None = self._read_config().get("threads")
+        self._done: dict[str, History] = {}
+        self._groups: list[list[str]] = found.get("groups", [])
+        self._stepping: str | None = found.get("stepping")
+        self._threads: int | None = found.get("threads")
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -105,11 +106,7 @@ class Store:
         """How many each process has that trains here; None where that is not known."""
         return self._threads
 
-    def _read_config(self) -> dict[str, Any]:
-        return _read(self._config) if self._config.exists() else {}
-
-    def _check(self, origin: dict[str, Any]) -> None:
-        found = self._read_config()
+    def _check(self, found: dict[str, Any], origin: dict[str, Any]) -> None:
         if not found:
             return
         other = _experiment(found, self._config)
@@ -179,8 +176,8 @@ class Store:
 
         Groups once begun stay as they are, so that a grid that was interrupted ends with the same
         numbers as one that was not. So do those of a training that is done again. New ones leave
-        something for each of so many `shares`, where there is enough. With `resize`
-        groups that are too large are divided as long as there is nothing of them.
+        something for each of so many `shares`, where there is enough. With `resize` groups that are
+        too large are divided as long as there is nothing of them.
 
         Raises ModflowError where there are other runs, or the same of another experiment.
         """
@@ -192,7 +189,7 @@ class Store:
         if new or not self._config.exists():
             if recorded is None:
                 each = max(1, min(size, -(-len(new) // shares)))
-                groups = [new[i : i + each] for i in range(0, len(new), each)]
+                groups = _parts(new, each)
             else:
                 groups = [[run.name for run in group] for group in recorded.groups]
                 if self._groups and self._groups != groups:
@@ -209,8 +206,7 @@ class Store:
         for group in self._groups:
             if all(self.is_done(name) for name in group):
                 self.forget(group)  # what a process has left that was killed before it did so
-            asked = [name for name in group if name in by_name]
-            if asked and not all(self.is_done(name) for name in group):
+            elif any(name in by_name for name in group):
                 left.append(tuple(by_name.get(name) or parse_run(name) for name in group))
         return left
 
@@ -218,7 +214,7 @@ class Store:
         begun = any(self.is_done(name) for name in group) or any(
             path.name.isdigit() for path in self.checkpoints(group).glob("*")
         )
-        return [group] if begun else [group[i : i + size] for i in range(0, len(group), size)]
+        return [group] if begun else _parts(group, size)
 
     def _save_config(self) -> None:
         config = {
@@ -232,11 +228,7 @@ class Store:
 
     def is_done(self, name: str) -> bool:
         """Whether a run of this name has ended. Raises ModflowError for one of something else."""
-        path = self._file(name, "json")
-        if name not in self._done and path.exists():
-            self._result(path)
-            self._done.add(name)
-        return name in self._done
+        return self._result(name) is not None
 
     def checkpoints(self, group: Sequence[Run | str]) -> Path:
         """Where a group keeps its own."""
@@ -261,10 +253,17 @@ class Store:
 
     def load(self, runs: Iterable[Run]) -> list[History]:
         """Those of the runs that are done. Raises ModflowError for a file that is damaged."""
-        paths = [self._file(run.name, "json") for run in runs]
-        return [self._result(path) for path in paths if path.exists()]
+        found = [self._result(run.name) for run in runs]
+        return [history for history in found if history is not None]
 
-    def _result(self, path: Path) -> History:
+    def _result(self, name: str) -> History | None:
+        """What has come out of a run, read once: it stays as it is."""
+        path = self._file(name, "json")
+        if name not in self._done and path.exists():
+            self._done[name] = self._read_result(path)
+        return self._done.get(name)
+
+    def _read_result(self, path: Path) -> History:
         found = _read(path)
         try:
             history = History.from_dict(found)
@@ -289,6 +288,11 @@ class Store:
 
     def _file(self, name: str, ending: str) -> Path:
         return self.folder / "runs" / f"{name}.{ending}"
+
+
+def _parts(names: list[str], size: int) -> list[list[str]]:
+    """So many at a time, in their order."""
+    return [names[i : i + size] for i in range(0, len(names), size)]
 
 
 def threads_of(folder: Path) -> int | None:

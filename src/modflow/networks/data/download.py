@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from ...errors import ModflowError, UnknownNameError
+from ...errors import ModflowError, UnknownNameError, first_line
 
 TIMEOUT_SECONDS = 30
 VARIABLE = "MODFLOW_DATA_DIR"
@@ -168,7 +168,7 @@ def _reason(error: Exception) -> str:
         return "the connection broke off"
     if isinstance(error, exceptions.ConnectionError):
         return "the connection failed"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return first_line(error)
 
 
 @contextmanager
