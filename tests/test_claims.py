@@ -10,7 +10,6 @@ import pytest
 
 import modflow as mf
 from modflow.claims import CLAIMS, Claim, ClaimResult, Evidence, Given, check_claim, claim_named
-from modflow.claims import _registry as registry
 from modflow.claims._evidence import CHAIN, NODE, difference, identity, order, sampled
 from modflow.claims._registry import symbolic
 from modflow.claims.heavy_ball import DRIFT
@@ -73,20 +72,6 @@ def test_as_json() -> None:
     assert document["corrected"] == "1 + 1 = 2"
     assert {"id", "source", "statement", "verdict", "corrected", "evidence"} <= set(document)
     assert [e["about"] for e in document["evidence"]] == ["context", "printed", "corrected"]
-
-
-def test_registering(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "CLAIMS", dict(CLAIMS))
-
-    @registry.claim("new", source="here", statement="x", expected="refuted")
-    def new(_: Given) -> Iterator[Evidence]:
-        yield Evidence("exact", "no", "fail", "never")
-
-    assert isinstance(new, Claim)
-    assert claim_named("new") is new
-    assert "new" not in CLAIMS
-    with pytest.raises(ValueError, match="registered twice"):
-        registry.claim("new", source="here", statement="x", expected="refuted")(new.gather)
 
 
 def test_unknown_claims_are_refused() -> None:

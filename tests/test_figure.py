@@ -14,7 +14,7 @@ import pytest
 import modflow as mf
 from modflow.report import figure_one as module
 from modflow.report.figure_one import SETTINGS, FigureOne, Run, figure_one, figure_one_runs
-from modflow.report.figures import save
+from modflow.report.save import save
 
 
 @pytest.fixture(scope="module")

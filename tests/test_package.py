@@ -9,12 +9,14 @@ import sys
 import pytest
 
 import modflow
+from modflow import observing
 
 MODULES = [m.name for m in pkgutil.walk_packages(modflow.__path__, "modflow.")]
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_doctests_show_what_happens(name):
+def test_doctests_show_what_happens(name, monkeypatch):
+    monkeypatch.setattr(observing, "_current", [])  # outside of any test
     result = doctest.testmod(
         importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE
     )

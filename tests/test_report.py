@@ -25,10 +25,11 @@ from modflow._rich import equation_view
 from modflow.claims import Claim, ClaimResult, Evidence
 from modflow.files import check_figure_format, check_writable, write_atomically
 from modflow.report import progress
-from modflow.report.figures import save, sweep_figure
+from modflow.report.figures import sweep_figure
 from modflow.report.junit import junit_xml
 from modflow.report.progress import LateProgress, duration
-from modflow.report.tables import claim_view, claims_table, left_out, slopes, study_csv, study_view
+from modflow.report.save import save
+from modflow.report.tables import claim_view, claims_table, slopes, study_csv, study_view
 
 
 def rendered(what: Any, width: int = 80) -> str:
@@ -85,7 +86,7 @@ def test_reasons_stand_once_below_the_table(study: mf.ConvergenceStudy) -> None:
     assert text.count("pre-asymptotic") == 1
     assert "\na  pre-asymptotic:" in text
     marked = [line for line in text.splitlines() if line.endswith("   a")]
-    assert len(marked) == len(left_out(study)) == 2
+    assert len(marked) == len(study.left_out) == 2
 
 
 def test_diverging_sizes_say_where(diverging: mf.ConvergenceStudy) -> None:
@@ -191,7 +192,7 @@ def test_a_figure_shows_data_fit_and_expectation(study: mf.ConvergenceStudy) -> 
     assert axes.get_title() == r"heavy-ball ($\beta = 0.9$), two-layer"
     points = {line.get_label(): line for line in axes.get_lines()}
     hollow = set(points["excluded"].get_xdata())
-    assert hollow == set(left_out(study))
+    assert hollow == set(study.left_out)
     assert set(points["measured"].get_xdata()) == set(study.step_sizes) - hollow
     low, high = axes.get_ylim()
     assert low < min(study.errors)

@@ -6,13 +6,14 @@ loaded on first use.
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._lazy import loader
 from .errors import ModflowError, NotABSeries, NotAGradient, UnknownNameError
 
 if TYPE_CHECKING:
+    __version__: str
+
     from .batches import BatchField as BatchField
     from .batches import BatchFlow as BatchFlow
     from .batches import BatchSchedule as BatchSchedule
@@ -64,11 +65,7 @@ if TYPE_CHECKING:
     from .structure import witness_loss as witness_loss
     from .study import ConvergenceStudy as ConvergenceStudy
     from .study import convergence_study as convergence_study
-
-try:
-    __version__ = version("modflow")
-except PackageNotFoundError:  # run from a source tree that is not installed
-    __version__ = "0+unknown"
+    from .testing import assert_order as assert_order
 
 _HOMES = {
     "batches": [
@@ -118,6 +115,7 @@ _HOMES = {
     "stability": ["is_stable", "spectral_radius", "stability_bound"],
     "structure": ["Structure", "witness_loss"],
     "study": ["ConvergenceStudy", "convergence_study"],
+    "testing": ["assert_order"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -130,8 +128,24 @@ __all__ = [
 ]
 
 
-__getattr__ = loader(__name__, _HOME, globals())
+_load = loader(__name__, _HOME, globals())
+
+
+def __getattr__(name: str) -> Any:
+    # To look for the version takes longer than to import all that is imported here.
+    if name == "__version__":
+        globals()[name] = _version()
+    return globals()[name] if name in globals() else _load(name)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("modflow")
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

@@ -90,7 +90,7 @@ def _report(found: Reproduced, plot: Path | None, as_json: bool) -> int:
         )
     ]
     if plot is not None and any(result.histories for result in found.results):
-        from .report.figures import save
+        from .report.save import save
 
         jobs.append(lambda: save(reproduction_figure(found), plot))
     if not found.complete:

@@ -194,7 +194,7 @@ def _report(result: GridResult, out: Path, plot: Path | None, as_json: bool, *, 
     elif result.histories:
         jobs.append(lambda: show(grid_view(result)))
     if plot is not None and result.histories:
-        from .report.figures import save
+        from .report.save import save
 
         jobs.append(lambda: save(curves_figure(result), plot))
     if not result.complete:

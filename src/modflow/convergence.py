@@ -49,7 +49,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -140,13 +140,14 @@ def estimate_order(
     errors: Numbers,
     expected: float | None = None,
     *,
-    uncertainties: Numbers | None = None,
+    uncertainties: Numbers | float | None = None,
 ) -> OrderEstimate:
     """Estimate the order of convergence and compare it with the expected one.
 
     `step_sizes` are positive and strictly monotone; `errors` are the errors at these, 0, inf and
     nan being allowed and set aside.  `uncertainties`, if given, bound how far each error may be
-    off (rounding, the accuracy of the reference solution).  The rule is in the module docstring.
+    off (rounding, the accuracy of the reference solution): one for each, or one for all.  The rule
+    is in the module docstring.
 
     >>> slow = estimate_order([0.1, 0.05, 0.025, 0.0125], [1.0, 0.5, 0.2, 0.06], expected=2)
     >>> print(slow.verdict)
@@ -272,12 +273,15 @@ def _unusable(e: Array, u: Array | None) -> dict[int, str]:
 
 
 def _validated(
-    step_sizes: Numbers, errors: Numbers, uncertainties: Numbers | None
+    step_sizes: Numbers, errors: Numbers, uncertainties: Numbers | float | None
 ) -> tuple[Array, Array, Array | None]:
     """Check the input and return it in descending order of step size."""
     h = _vector("step_sizes", step_sizes)
     e = _vector("errors", errors)
-    u = None if uncertainties is None else _vector("uncertainties", uncertainties)
+    u = None
+    if uncertainties is not None:
+        each = [uncertainties] * h.size if np.ndim(uncertainties) == 0 else uncertainties
+        u = _vector("uncertainties", cast(Numbers, each))
     for name, values in (("errors", e), ("uncertainties", u)):
         if values is not None and values.size != h.size:
             raise ModflowError(f"{h.size} step_sizes but {values.size} {name}; give one for each.")

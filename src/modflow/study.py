@@ -131,6 +131,15 @@ class ConvergenceStudy:
             return self.estimate.reason
         return f"{self.estimate.reason}; {self.comparison.reason}"
 
+    @property
+    def left_out(self) -> dict[float, str]:
+        """Step sizes that do not enter the order, with the reason."""
+        reasons = dict(self.excluded)
+        if self.estimate is not None:
+            for i, reason in self.estimate.excluded:
+                reasons[float(self.estimate.step_sizes[i])] = reason
+        return reasons
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `modflow sweep --json`."""
 
@@ -152,6 +161,7 @@ class ConvergenceStudy:
             "substeps": [None if run is None else run.substeps for run in self.runs],
             "excluded": [{"h": h, "reason": why} for h, why in self.excluded.items()],
             "interrupted": self.interrupted,
+            "expected": self.expected,
             "observed_order": finite_or_none(self.observed_order),
             "interval": [finite_or_none(self.interval[0]), finite_or_none(self.interval[1])],
             "constant": finite_or_none(self.constant),

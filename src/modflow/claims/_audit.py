@@ -14,12 +14,14 @@ from ..errors import ModflowError
 from ..processors import threads_each
 from ..worker import begin
 from ._evidence import Evidence
-from ._registry import CLAIMS, Claim, ClaimResult, check_claim
+from ._registry import Claim, ClaimResult, check_claim
+from ._sets import sets_at
 
 _WORTH_A_PROCESS = 8.0
 """Seconds of work below which starting processes takes longer than it saves."""
 
 Progress = Callable[[str, float], None]
+_Found = tuple[tuple[Evidence, ...], float, str | None]
 
 
 def check_claims(
@@ -74,8 +76,8 @@ def _in_processes(
     )
     try:
         ordered = sorted(claims, key=lambda claim: -claim.cost)
-        known: dict[Future[tuple[tuple[Evidence, ...], float]], Claim] = {
-            pool.submit(_check, claim.id, dict(claim.printed), seed, results): claim
+        known: dict[Future[_Found], Claim] = {
+            pool.submit(_check, *_address(claim), dict(claim.printed), seed, results): claim
             for claim in ordered
         }
         left = set(known)
@@ -87,9 +89,8 @@ def _in_processes(
             ready, left = wait(left, timeout=1.0, return_when=FIRST_COMPLETED)
             for future in ready:
                 claim = known[future]
-                evidence, seconds = future.result()
                 done += _weight(claim)
-                yield ClaimResult(claim, evidence, seconds)
+                yield ClaimResult(claim, *future.result())
     except BrokenProcessPool as error:
         raise ModflowError(
             "a process that checked claims ended by itself, perhaps for want of memory; "
@@ -104,10 +105,18 @@ def _in_processes(
 
 
 def _check(
-    id: str, printed: Mapping[str, str], seed: int, results: Path | None
-) -> tuple[tuple[Evidence, ...], float]:
-    result = check_claim(replace(CLAIMS[id], printed=printed), seed=seed, results=results)
-    return result.evidence, result.seconds
+    origin: str, name: str, id: str, printed: Mapping[str, str], seed: int, results: Path | None
+) -> _Found:
+    claim = replace(sets_at(origin)[name][id], printed=printed)
+    result = check_claim(claim, seed=seed, results=results)
+    return result.evidence, result.seconds, result.error
+
+
+def _address(claim: Claim) -> tuple[str, str, str]:
+    """Where another process finds it."""
+    assert claim.home is not None
+    assert claim.home.origin is not None
+    return claim.home.origin, claim.home.name, claim.id
 
 
 def _begin(threads: int) -> None:
@@ -119,9 +128,11 @@ def _begin(threads: int) -> None:
 
 
 def _is_portable(claim: Claim) -> bool:
-    """Whether another process finds the same claim under its id."""
-    own = claim.gather.__module__.startswith(f"{__package__}.")
-    return own and claim.id in CLAIMS and CLAIMS[claim.id].gather is claim.gather
+    """Whether another process finds the same claim at its address."""
+    home = claim.home
+    if home is None or home.origin is None or claim.id not in home:
+        return False
+    return home[claim.id].gather is claim.gather
 
 
 def _weight(claim: Claim) -> float:

@@ -208,6 +208,7 @@ def rate(
         {
             "step_sizes": [float(h) for h in sizes],
             "errors": [finite_or_none(float(e)) for e in errors],
+            "expected": float(expected),
             "observed_order": finite_or_none(found.order),
             "interval": [finite_or_none(low), finite_or_none(high)],
             "constant": finite_or_none(found.constant),

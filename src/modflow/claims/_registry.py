@@ -1,9 +1,11 @@
-"""What a claim is, and how its evidence makes a verdict.
+"""What a claim is, what a set of them, and how evidence makes a verdict.
 
-A claim is a function that yields evidence, registered with its place, its statement and the
-formulas that are printed there::
+A claim is a function that yields evidence, registered in the set of its paper with its place, its
+statement and the formulas that are printed there::
 
-    @claim(
+    paper = ClaimSet("ghosh-2023", "Ghosh, Lyu, Zhang & Wang, ICLR 2023")
+
+    @paper.claim(
         "eq-3",
         source="Section 3, (3)",
         statement=r"...",
@@ -36,12 +38,16 @@ from typing import Any, Literal
 import numpy as np
 import sympy
 
-from ..errors import UnknownNameError
+from ..errors import ModflowError, UnknownNameError
+from ..user_modules import error_line
 from ._evidence import Evidence
 
 Verdict = Literal["confirmed", "corrected", "refuted", "inconclusive"]
 
+VERDICTS: tuple[Verdict, ...] = ("confirmed", "corrected", "refuted", "inconclusive")
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_SET_NAME = re.compile(r"[\w.-]+", re.ASCII)
+_ID = re.compile(r"[^\s:]+")
 _FUNCTIONS = ("sqrt", "log", "exp", "Sum", "Abs")
 
 
@@ -93,6 +99,8 @@ class Claim:
     """What would decide a claim that nothing here can."""
     cost: float = 0.0
     """Seconds that it takes, roughly: what takes longest is begun first."""
+    home: ClaimSet | None = field(default=None, repr=False)
+    """The set that it is registered in."""
 
     def misprinted(self, **formulas: str) -> Claim:
         """The claim with other formulas in its statement.
@@ -112,10 +120,14 @@ class ClaimResult:
     claim: Claim
     evidence: tuple[Evidence, ...]
     seconds: float
+    error: str | None = None
+    """What ended the gathering before its end, in one line."""
 
     @property
     def verdict(self) -> Verdict:
         """`confirmed`, `corrected`, `refuted` or `inconclusive`."""
+        if self.error is not None:
+            return "inconclusive"
         printed = [e.verdict for e in self.evidence if e.about == "printed"]
         mended = [e.verdict for e in self.evidence if e.about == "corrected"]
         if printed and all(v == "pass" for v in printed):
@@ -130,6 +142,8 @@ class ClaimResult:
 
         So is `confirmed` where what the registry lacks, a training, has been done.
         """
+        if self.error is not None:
+            return False
         confirmed = self.claim.command is not None and self.verdict == "confirmed"
         return self.verdict == self.claim.expected or confirmed
 
@@ -137,6 +151,7 @@ class ClaimResult:
         """One entry of `modflow verify --json`."""
         return {
             "id": self.claim.id,
+            "set": None if self.claim.home is None else self.claim.home.name,
             "source": self.claim.source,
             "statement": self.claim.statement,
             "printed": dict(self.claim.printed),
@@ -146,52 +161,94 @@ class ClaimResult:
             "true": dict(self.claim.true),
             "command": self.claim.command,
             "evidence": [e.to_dict() for e in self.evidence],
+            "error": self.error,
         }
 
 
-CLAIMS: dict[str, Claim] = {}
-"""All claims, in the order of the paper."""
+class ClaimSet(dict[str, Claim]):
+    """The claims of one paper by their ids, in the order in which they were registered."""
+
+    def __init__(self, name: str, title: str = "") -> None:
+        """`name` is what `modflow verify --claims` and reports call it, in words of one line."""
+        super().__init__()
+        if not _SET_NAME.fullmatch(name):
+            raise ModflowError(
+                f"{name!r} names no set of claims: letters, digits, . - and _, such as smith-2021"
+            )
+        self.name, self.title = name, title
+        self.origin: str | None = None
+        """Where another process finds it: see `load_claims`. None for one made by hand."""
+
+    def __repr__(self) -> str:
+        return f"ClaimSet({self.name!r}, {len(self)} claims)"
+
+    def claim(
+        self,
+        id: str,
+        *,
+        source: str,
+        statement: str,
+        expected: Verdict = "confirmed",
+        corrected: str | None = None,
+        printed: Mapping[str, str] | None = None,
+        true: Mapping[str, str] | None = None,
+        command: str | None = None,
+        cost: float = 0.0,
+    ) -> Callable[[Callable[[Given], Iterator[Evidence]]], Claim]:
+        """Register a function that yields evidence as a claim.
+
+        `source` is its place in the paper, `statement` what it says, in TeX, and `printed` the
+        formulas of the statement by name, as SymPy reads them. `expected` is the verdict that the
+        evidence should have: `confirmed`, `corrected` (then `corrected` is the nearest true
+        statement, and `true` has its formulas), `refuted` or `inconclusive` (then `command` is
+        what would decide it). `cost` is roughly how many seconds it takes.
+
+        Raises ModflowError for an id that is taken, a verdict that there is not, and what does not
+        go together.
+        """
+        if id in self:
+            raise ModflowError(f"the claim {id!r} is registered twice in {self.name}")
+        if not isinstance(id, str) or not _ID.fullmatch(id):
+            raise ModflowError(f"{id!r} is no id of a claim: one word, such as thm-4.1-drift")
+        if expected not in VERDICTS:
+            raise UnknownNameError(f"verdict of the claim {id}", str(expected), VERDICTS)
+        if (expected == "corrected") != (corrected is not None):
+            raise ModflowError(
+                f"the claim {id}: a corrected statement goes with expected='corrected', "
+                f"and with no other verdict; got {expected!r}"
+            )
+
+        def register(gather: Callable[[Given], Iterator[Evidence]]) -> Claim:
+            self[id] = Claim(
+                id,
+                source,
+                statement,
+                expected,
+                gather,
+                corrected,
+                printed or {},
+                true or {},
+                command,
+                cost,
+                self,
+            )
+            return self[id]
+
+        return register
+
+    def named(self, id: str) -> Claim:
+        """The claim with that id; raises UnknownNameError for another."""
+        if id not in self:
+            raise UnknownNameError("claim", id, self)
+        return self[id]
 
 
-def claim(
-    id: str,
-    *,
-    source: str,
-    statement: str,
-    expected: Verdict,
-    corrected: str | None = None,
-    printed: Mapping[str, str] | None = None,
-    true: Mapping[str, str] | None = None,
-    command: str | None = None,
-    cost: float = 0.0,
-) -> Callable[[Callable[[Given], Iterator[Evidence]]], Claim]:
-    """Register a function that yields evidence as a claim."""
+CLAIMS = ClaimSet("ghosh-2023", "Ghosh, Lyu, Zhang & Wang, ICLR 2023")
+"""The claims of the paper that modflow starts from."""
+CLAIMS.origin = CLAIMS.name
 
-    def register(gather: Callable[[Given], Iterator[Evidence]]) -> Claim:
-        if id in CLAIMS:
-            raise ValueError(f"the claim {id!r} is registered twice")
-        CLAIMS[id] = Claim(
-            id,
-            source,
-            statement,
-            expected,
-            gather,
-            corrected,
-            printed or {},
-            true or {},
-            command,
-            cost,
-        )
-        return CLAIMS[id]
-
-    return register
-
-
-def claim_named(id: str) -> Claim:
-    """The claim with that id; raises UnknownNameError for another."""
-    if id not in CLAIMS:
-        raise UnknownNameError("claim", id, CLAIMS)
-    return CLAIMS[id]
+claim = CLAIMS.claim
+claim_named = CLAIMS.named
 
 
 def check_claim(
@@ -203,11 +260,21 @@ def check_claim(
 ) -> ClaimResult:
     """Gather the evidence for a claim; what it draws at random follows from the seed.
 
-    `results` is the folder of trainings that claims about networks look at.
+    `results` is the folder of trainings that claims about networks look at. What the claim's own
+    code raises is the result's `error`; the evidence that came before is kept.
     """
-    began, found = time.perf_counter(), []
-    for evidence in claim.gather(Given(claim, seed, results)):
-        found.append(evidence)
-        if progress is not None:
-            progress(evidence.text)
-    return ClaimResult(claim, tuple(found), time.perf_counter() - began)
+    began, found, wrong = time.perf_counter(), list[Evidence](), None
+    try:
+        for evidence in claim.gather(Given(claim, seed, results)):
+            if not isinstance(evidence, Evidence):
+                raise ModflowError(
+                    f"a claim yields evidence, such as equal(...) or order(...), not {evidence!r}"
+                )
+            found.append(evidence)
+            if progress is not None:
+                progress(evidence.text)
+    except Exception as error:
+        # Whatever a claim's own code raises: the other claims are checked all the same.
+        code = getattr(claim.gather, "__code__", None)
+        wrong = error_line(error, Path(code.co_filename if code else claim.id))
+    return ClaimResult(claim, tuple(found), time.perf_counter() - began, wrong)

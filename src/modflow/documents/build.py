@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from ..errors import ModflowError, UnknownNameError
 from ..processors import default_jobs
+from ..user_modules import real, shown
 from . import fingerprint
 from .fingerprint import Record
-from .locate import real, shown
 from .workers import Outcome, Status, Workers
 
 ENGINES = ("typst", "latex")

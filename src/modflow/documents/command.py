@@ -11,9 +11,10 @@ from typing import Any, get_args
 
 from ..errors import ModflowError
 from ..report.progress import LateProgress
+from ..user_modules import shown
 from .build import Built, build
 from .epoch import build_time
-from .locate import documents, shown
+from .locate import documents
 from .workers import Status
 
 

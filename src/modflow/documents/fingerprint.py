@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..errors import ModflowError
 from ..files import write_atomically
-from .locate import real
+from ..user_modules import real
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _VERSION = 1

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ModflowError, UnknownNameError
+from ..user_modules import real, shown
 
 _FOLDER = "derivations"
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -39,16 +40,6 @@ def default_place() -> Path:
         return here
     # Not installed, modflow is src/modflow beside its documents.
     return shipped if shipped.is_dir() else _PACKAGE.parents[1] / _FOLDER
-
-
-def real(path: Path) -> Path:
-    """Where a path leads to; unlike `resolve`, one that leads in a circle is no error."""
-    return Path(os.path.realpath(path))
-
-
-def shown(name: str) -> str:
-    """A name of a file on one line, whatever is in it."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _named(name: str, place: Path) -> list[Path]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from ..errors import ModflowError
 from ..processors import default_jobs
+from ..user_modules import real, shown
 from .build import ENDINGS, Builder, Built
 from .fingerprint import digest, record
-from .locate import default_place, documents, real, shown
+from .locate import default_place, documents
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _POLL_MILLISECONDS = 200

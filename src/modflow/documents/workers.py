@@ -13,9 +13,7 @@ import os
 import re
 import signal
 import sys
-import sysconfig
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -25,16 +23,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-from ..errors import ModflowError
+from ..user_modules import error_line, is_in, real, shown
 from .errors import StepError
-from .locate import real, shown
 
 Status = Literal["built", "current", "failed", "refused", "partial"]
 
-_LIBRARIES = {
-    real(Path(__file__)).parents[1],
-    *(real(Path(sysconfig.get_path(kind))) for kind in ("stdlib", "purelib", "platlib")),
-}
 _GRACE_SECONDS = 2.0
 """For a document to end what it has started itself, such as processes of the audit."""
 _AGAIN_SECONDS = 0.01
@@ -283,16 +276,16 @@ def _written(document: Path, out: Path, engine: str, writer: str) -> Outcome:
     except _Exit:
         raise
     except StepError as error:
-        outcome = Outcome("failed", _as_given(_line(error, document), given))
+        outcome = Outcome("failed", _as_given(error_line(error, document), given))
     except BaseException as error:
         # Also a KeyboardInterrupt: Ctrl-C does not come here, so that it is the document's own.
-        outcome = Outcome("refused", _as_given(_line(error, document), given))
+        outcome = Outcome("refused", _as_given(error_line(error, document), given))
     finally:
         sys.path[:] = path
         os.chdir(here)
         # The next document may have another module of that name beside it.
         for name in sys.modules.keys() - modules:
-            if _is_in(getattr(sys.modules[name], "__file__", None), folder):
+            if is_in(getattr(sys.modules[name], "__file__", None), folder):
                 del sys.modules[name]
     return replace(outcome, began=clock, seconds=time.monotonic() - began)
 
@@ -308,49 +301,3 @@ def _as_given(message: str, given: Mapping[Path, Path]) -> str:
         name = re.compile(rf"(?<![\w/.-]){re.escape(str(absolute))}(?![\w-])")
         message = str(path).join(name.split(message))
     return message
-
-
-def _line(error: BaseException, document: Path) -> str:
-    """One line that says what is wrong, and where in the document's folder."""
-    folder = real(document).parent
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if _is_in(frame.filename, folder)]
-    place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else document.name
-    if isinstance(error, SyntaxError):
-        if _is_in(error.filename, folder):
-            place = f"{Path(str(error.filename)).name}:{error.lineno}"
-        what = f"{type(error).__name__}: {error.msg}"
-    elif isinstance(error, ModflowError):
-        what = str(error)
-        if what.startswith(document.name):
-            return _on_one_line(what, document)
-    elif isinstance(error, OSError) and error.strerror:
-        what = error.strerror + f": {error.filename}" * (error.filename is not None)
-    else:
-        text = _text(error)
-        what = type(error).__name__ + f": {text}" * bool(text)
-        if not own and frames:
-            inner = frames[-1]
-            what += f" ({Path(inner.filename).name}:{inner.lineno})"
-    return _on_one_line(f"{place}: {what}", document)
-
-
-def _text(error: BaseException) -> str:
-    """What an error says; one of a document's own may fail at that, too."""
-    try:
-        return str(error)
-    except Exception as other:
-        return f"its text cannot be had, {type(other).__name__}"
-
-
-def _on_one_line(text: str, document: Path) -> str:
-    return " ".join(text.replace(document.name, shown(document.name)).split())
-
-
-def _is_in(file: str | None, folder: Path) -> bool:
-    """Whether a file is the user's own, in that folder or below it."""
-    if not file or file.startswith("<"):  # such as <string>, which is no file
-        return False
-    path = real(Path(file))
-    foreign = _LIBRARIES - {folder, *folder.parents}
-    return folder in path.parents and foreign.isdisjoint(path.parents)

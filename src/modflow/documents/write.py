@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ModflowError
 from ..files import check_writable, write_atomically
+from ..user_modules import loading
 from .blocks import Finished, Picturing, Statement
 from .document import Document
 from .engines import ENGINES, latex_pdf, missing, typst_pdf
@@ -83,31 +82,15 @@ def load(path: Path) -> tuple[Document, list[Path]]:
 
     Raises ModflowError for a module that has none.
     """
-    folder = str(path.parent.resolve())
-    before = set(sys.modules)
-    sys.path.insert(0, folder)
-    try:
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            raise ModflowError(f"{path} is no Python module")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        document = getattr(module, "document", None)
+    with loading(path) as loaded:
+        # Within the context: a module may make its document when it is asked for.
+        document = getattr(loaded.module, "document", None)
         if not isinstance(document, Document):
             raise ModflowError(
                 f"{path.name} makes no document: it needs `document = Document(...)`; a module "
                 "whose name begins with _ is left alone"
             )
-        beside = []
-        for name in set(sys.modules) - before:
-            file = getattr(sys.modules[name], "__file__", None)
-            if file and Path(file).resolve().is_relative_to(folder):
-                beside.append(Path(file))
-                # The next document of this process may have another module of that name.
-                del sys.modules[name]
-        return document, sorted(beside)
-    finally:
-        sys.path.remove(folder)
+    return document, loaded.beside
 
 
 def _sources(document: Document, finished: Finished, out: Path, name: str) -> list[Path]:

@@ -9,14 +9,19 @@ from ..claims import ClaimResult
 
 
 def junit_xml(results: Sequence[ClaimResult]) -> bytes:
-    """One test case a claim; it fails where the verdict is not the registry's."""
-    failed = [result for result in results if not result.as_expected]
+    """One test case a claim.
+
+    It fails where the verdict is not the registry's, and is an error where the claim's own code
+    failed.
+    """
+    broken = [result for result in results if result.error is not None]
+    failed = [result for result in results if not result.as_expected and result.error is None]
     suite = ElementTree.Element(
         "testsuite",
         name="modflow verify",
         tests=str(len(results)),
         failures=str(len(failed)),
-        errors="0",
+        errors=str(len(broken)),
         time=f"{sum(result.seconds for result in results):.3f}",
     )
     for result in results:
@@ -28,7 +33,9 @@ def junit_xml(results: Sequence[ClaimResult]) -> bytes:
             time=f"{result.seconds:.3f}",
         )
         report = "\n".join(f"{e.verdict}: {e.text}: {e.detail}" for e in result.evidence)
-        if not result.as_expected:
+        if result.error is not None:
+            ElementTree.SubElement(case, "error", message=result.error).text = report
+        elif not result.as_expected:
             message = f"{result.verdict}, and the registry records {result.claim.expected}"
             ElementTree.SubElement(case, "failure", message=message).text = report
         else:

@@ -44,15 +44,6 @@ def slopes(study: ConvergenceStudy) -> list[float]:
     return [math.nan, *pairwise_slopes(sizes, errors)][: len(sizes)]
 
 
-def left_out(study: ConvergenceStudy) -> dict[float, str]:
-    """Step sizes that do not enter the order, with the reason."""
-    reasons = dict(study.excluded)
-    if study.estimate is not None:
-        for i, reason in study.estimate.excluded:
-            reasons[float(study.estimate.step_sizes[i])] = reason
-    return reasons
-
-
 def study_view(study: ConvergenceStudy) -> RenderableType:
     """The table of step sizes, errors and slopes, and below it what follows from them."""
     foreseen = study.comparison is not None
@@ -61,7 +52,7 @@ def study_view(study: ConvergenceStudy) -> RenderableType:
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
-    reasons = left_out(study)
+    reasons = study.left_out
     shared = dict.fromkeys(reason for reason in reasons.values() if ":" in reason)
     marks = dict(zip(shared, ascii_lowercase, strict=False))
     for row in _rows(study):
@@ -118,7 +109,7 @@ def study_csv(study: ConvergenceStudy) -> str:
     writer = csv.writer(out, lineterminator="\n")
     head = ["h", "steps", "error", "integrator_error", "substeps", "slope"]
     writer.writerow([*head, "predicted", "remainder", "note"])
-    reasons = left_out(study)
+    reasons = study.left_out
     for row in _rows(study):
         writer.writerow(
             [
@@ -182,7 +173,9 @@ def claims_table(results: Sequence[ClaimResult]) -> Table:
         for evidence in result.evidence:
             counts[evidence.kind] = counts.get(evidence.kind, 0) + 1
         verdict = verdict_text(result.verdict)
-        if not result.as_expected:
+        if result.error is not None:
+            verdict = Text(_NOT_CHECKED, style="red")
+        elif not result.as_expected:
             verdict.append(f" (registry: {result.claim.expected})", style="red")
         found = ", ".join(f"{n} {kind}" for kind, n in counts.items())
         seconds = f"{result.seconds:.1f} s"
@@ -192,8 +185,8 @@ def claims_table(results: Sequence[ClaimResult]) -> Table:
 
 def audit_summary(results: Sequence[ClaimResult], asked: int) -> str:
     """How many claims have which verdict, and how many have the recorded one."""
-    found = [result.verdict for result in results]
-    counts = ", ".join(f"{found.count(v)} {v}" for v in _VERDICTS if v in found)
+    found = [_NOT_CHECKED if result.error else result.verdict for result in results]
+    counts = ", ".join(f"{found.count(v)} {v}" for v in (*_VERDICTS, _NOT_CHECKED) if v in found)
     met = sum(result.as_expected for result in results)
     recorded = f"{met} of {asked} claims have the verdict that the registry records"
     return f"{counts}; {recorded}" if counts else recorded
@@ -220,6 +213,8 @@ def claim_view(result: ClaimResult) -> RenderableType:
             lines.append(Text(f"          {evidence.detail}"))
             if evidence.data.get("errors"):
                 lines.append(Text(_errors_line(evidence.data)))
+    if result.error is not None:
+        lines.append(Text.assemble("  ", (_NOT_CHECKED, "red"), f": {result.error}"))
     if claim.command is not None:
         lines.append(Text(f"  what would decide it:  {claim.command}"))
     lines.append(Text.assemble("  verdict: ", verdict_text(result.verdict), "\n"))
@@ -227,6 +222,7 @@ def claim_view(result: ClaimResult) -> RenderableType:
 
 
 _SHOWN_BATCHES = 12
+_NOT_CHECKED = "not checked"
 _VERDICTS = ("confirmed", "corrected", "refuted", "inconclusive")
 _HEADINGS = {
     "printed": "evidence about the statement as printed",

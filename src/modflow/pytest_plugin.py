@@ -1,0 +1,310 @@
+"""The pytest plugin: orders that tests assert, theorems that they are about, claims as tests.
+
+It is loaded in every project that has modflow installed, and does nothing there that anyone sees
+until one of its names is used:
+
+* `modflow.testing.assert_order`, and the fixture of that name, which need NumPy alone;
+* `@pytest.mark.order(expected=2, step_sizes=[...])` on a test that takes `step_size` and returns
+  the error there, or on one that uses the fixture;
+* `@pytest.mark.theorem("thm-4.1")`, and `pytest --theorem "thm-4.*"`;
+* `pytest --modflow-claims`, or `modflow_claims` in the project's configuration.
+
+What is asserted travels in the tests' reports (`user_properties`), from the processes of
+pytest-xdist too, and into JUnit XML.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Generator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from . import observing
+from .observing import ORDER, THEOREM, VERDICT
+
+if TYPE_CHECKING:
+    from .convergence import OrderEstimate
+
+_MARKERS = (
+    "order(expected, step_sizes, uncertainties, inconclusive): (modflow) errors fall with this "
+    "order; the test takes step_size and returns the error there, or uses assert_order",
+    "theorem(*ids): (modflow) what the test is about, for --theorem and the summary",
+)
+_SETTINGS = ("expected", "step_sizes", "uncertainties", "inconclusive")
+_LONGEST_NAME = 80
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options and settings."""
+    group = parser.getgroup("modflow", "orders of convergence (modflow)")
+    group.addoption(
+        "--theorem",
+        action="append",
+        metavar="ID",
+        help="only tests marked with theorem(ID), and claims of that id; * and ? match others",
+    )
+    group.addoption(
+        "--modflow-claims",
+        action="store_true",
+        help="collect claims: those that modflow_claims names, or else the paper's that modflow "
+        "audits",
+    )
+    group.addoption(
+        "--modflow-plots",
+        metavar="DIR",
+        help="folder for plots of orders that are not found; default: in pytest's cache",
+    )
+    parser.addini(
+        "modflow_claims",
+        "claims to collect: files, folders, and names of installed sets",
+        type="args",
+        default=[],
+    )
+    parser.addini(
+        "modflow_inconclusive",
+        "what becomes of a test whose errors cannot tell: fail (default) or skip",
+        default="fail",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register markers, and what follows the run."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    if config.getini("modflow_inconclusive") not in ("fail", "skip"):
+        given = config.getini("modflow_inconclusive")
+        raise pytest.UsageError(f"modflow_inconclusive is fail or skip, not {given!r}")
+    if config.getini("modflow_claims"):
+        config.option.modflow_claims |= _asks_for_folders(config)
+    config.pluginmanager.register(Run(config), "modflow-run")
+
+
+def _asks_for_folders(config: pytest.Config) -> bool:
+    """Whether whole folders are to be tested, rather than files or single tests."""
+    here = config.invocation_params.dir
+    return all("::" not in arg and not (here / arg).is_file() for arg in config.args)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Collect claims, before anything is deselected; deselect what is about other theorems."""
+    if config.option.modflow_claims:
+        from .pytest_claims import claim_items
+
+        items.extend(claim_items(session, config.getini("modflow_claims")))
+    asked = config.option.theorem
+    if asked:
+        kept, others = list[pytest.Item](), list[pytest.Item]()
+        for item in items:
+            about = any(fnmatchcase(t, one) for t in theorems_of(item) for one in asked)
+            (kept if about else others).append(item)
+        if others:
+            config.hook.pytest_deselected(items=others)
+            items[:] = kept
+
+
+class Run:
+    """One run: tests tell of their orders here; in the end all are read from the reports."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.orders: dict[str, list[dict[str, Any]]] = {}
+        self.theorems: dict[str, dict[str, tuple[str, str | None]]] = {}
+        self._outcomes: dict[str, str] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """While a test runs, the orders that are asserted are its own."""
+        observing.begin(self._observer(item))
+        try:
+            return (yield)
+        finally:
+            observing.end()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Forget what a test told before: one that failed may be run again."""
+        ours = (ORDER, THEOREM, VERDICT)
+        item.user_properties[:] = [p for p in item.user_properties if p[0] not in ours]
+        item.user_properties.extend((THEOREM, theorem) for theorem in theorems_of(item))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """A test that is marked with an order has to assert one: no check is lost in silence."""
+        result = yield
+        marked = any(marker.name == "order" for marker in item.own_markers) and settings_of(item)
+        if marked and not any(name == ORDER for name, _ in item.user_properties):
+            _refuse(
+                "marked with an order, and asserts none: take the argument step_size and return "
+                "the error there, or use the fixture assert_order"
+            )
+        return result
+
+    def _observer(self, item: pytest.Item) -> observing.Observer:
+        def record(found: dict[str, Any]) -> None:
+            item.user_properties.append((ORDER, json.dumps(found)))
+
+        def plot_path() -> Path:
+            number = sum(name == ORDER for name, _ in item.user_properties)
+            return plot_folder(self.config) / f"{file_name(str(item.nodeid))}-{number}.svg"
+
+        mode = self.config.getini("modflow_inconclusive")
+        return observing.Observer(record, plot_path, _skip, mode)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what was asserted from a test's last report, which every test has."""
+        name = str(report.nodeid)
+        # Other plugins have outcomes of their own, such as rerun.
+        outcomes = [self._outcomes.get(name, "passed"), str(report.outcome)]
+        worst = max(outcomes, key=lambda outcome: _BADNESS.get(outcome, -1))
+        self._outcomes[name] = worst
+        if report.when != "teardown":
+            return
+        del self._outcomes[name]
+        told = [(key, v) for key, v in report.user_properties if isinstance(v, str)]
+        verdict = next((value for key, value in told if key == VERDICT), None)
+        self.orders[name] = [json.loads(value) for key, value in told if key == ORDER]
+        for key, value in told:
+            if key == THEOREM:
+                self.theorems.setdefault(value, {})[name] = worst, verdict
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """List the orders and the theorems, where there are any."""
+        orders = [(name, order) for name in sorted(self.orders) for order in self.orders[name]]
+        if not (orders or self.theorems):
+            return
+        from .report.asserted import order_lines, theorem_lines
+
+        theorems = {id: list(tests.values()) for id, tests in self.theorems.items()}
+        for title, lines in (
+            ("orders of convergence", order_lines(orders)),
+            ("theorems", theorem_lines(theorems)),
+        ):
+            if lines:
+                terminalreporter.write_sep("=", title)
+            for line in lines:
+                terminalreporter.write_line(line)
+
+
+_BADNESS = {"passed": 0, "skipped": 1, "failed": 2}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Call a test that is marked with an order, and takes `step_size`, at each step size."""
+    if "step_size" not in pyfuncitem.fixturenames:
+        return None
+    settings = settings_of(pyfuncitem)
+    if settings is None or "step_size" in getattr(pyfuncitem, "callspec", _NoParameters).params:
+        return None
+    from inspect import signature
+
+    from .testing import OrderError, assert_order
+
+    __tracebackhide__ = True
+    if "step_sizes" not in settings:
+        _refuse("a test that takes step_size has to be marked with order(..., step_sizes=[...])")
+    test, given = pyfuncitem.obj, pyfuncitem.funcargs
+    arguments = {name: given[name] for name in signature(test).parameters if name in given}
+    told = None
+    try:
+        assert_order(lambda h: test(**{**arguments, "step_size": h}), **settings)
+    except OrderError as error:
+        told = str(error)
+    if told is not None:
+        # No line of the test has raised it, so that there is none to show.
+        file, line, _ = pyfuncitem.location
+        pytest.fail(f"{told}\n\n{file}:{(line or 0) + 1}", pytrace=False)
+    return True
+
+
+class _NoParameters:
+    params: dict[str, Any] = {}  # noqa: RUF012
+
+
+@pytest.fixture
+def step_size(request: pytest.FixtureRequest) -> float | None:
+    """Each of the step sizes that the test is marked with, one after the other."""
+    if settings_of(request.node) is None:
+        _refuse("step_size is for tests marked with order(expected=..., step_sizes=[...])")
+    return None
+
+
+@pytest.fixture
+def assert_order(request: pytest.FixtureRequest) -> Callable[..., OrderEstimate | None]:
+    """`modflow.testing.assert_order`; what is not given is what the test is marked with."""
+    from .testing import assert_order as check
+    from .testing import is_study
+
+    marked = settings_of(request.node) or {}
+
+    def asserted(
+        errors: Any, step_sizes: Any = None, expected: float | None = None, **settings: Any
+    ) -> OrderEstimate | None:
+        """See `modflow.testing.assert_order`."""
+        __tracebackhide__ = True
+        settings.update(step_sizes=step_sizes, expected=expected)
+        own = {name: value for name, value in settings.items() if value is not None}
+        if is_study(errors):
+            return check(errors, **{"expected": marked.get("expected"), **own})
+        return check(errors, **{**marked, **own})
+
+    return asserted
+
+
+def settings_of(item: Any) -> dict[str, Any] | None:
+    """What the nearest mark `order` says; None without one, and for pytest-order's of that name.
+
+    Fails the test for what the mark cannot say.
+    """
+    marker = item.get_closest_marker("order")
+    if marker is None or not {"expected", "step_sizes"} & marker.kwargs.keys():
+        return None
+    settings = {**dict(zip(_SETTINGS, marker.args, strict=False)), **marker.kwargs}
+    unknown = settings.keys() - set(_SETTINGS)
+    if unknown or len(marker.args) > 1:
+        what = ", ".join(sorted(unknown)) or "several values without a name"
+        _refuse(f"the mark order takes {', '.join(_SETTINGS)}, not {what}")
+    return settings
+
+
+def theorems_of(item: pytest.Item) -> list[str]:
+    """What an item is about: each id of its marks once, the nearest mark first."""
+    ids = [id for marker in item.iter_markers("theorem") for id in marker.args]
+    return list(dict.fromkeys(id for id in ids if isinstance(id, str)))
+
+
+def plot_folder(config: pytest.Config) -> Path:
+    """Where plots go."""
+    asked = config.option.modflow_plots
+    if asked is not None:
+        return Path(config.invocation_params.dir / asked)
+    cache = getattr(config, "cache", None)
+    if cache is not None:
+        return Path(cache.mkdir("modflow"))
+    from tempfile import gettempdir
+
+    return Path(gettempdir()) / "modflow-plots"
+
+
+def file_name(nodeid: str) -> str:
+    """A name that says which test it is, and no other test has."""
+    plain = re.sub(r"[^\w.]+", "-", nodeid, flags=re.ASCII).strip("-")
+    return f"{plain[-_LONGEST_NAME:]}-{zlib.crc32(nodeid.encode()):08x}"
+
+
+def _skip(reason: str) -> None:
+    __tracebackhide__ = True
+    pytest.skip(reason)
+
+
+def _refuse(message: str) -> None:
+    pytest.fail(message, pytrace=False)

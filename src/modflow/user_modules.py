@@ -1,0 +1,126 @@
+"""Modules that users write: documents, claims. Loaded from a file; what they raise in one line."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import sysconfig
+import traceback
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from .errors import ModflowError
+
+
+@dataclass
+class UserModule:
+    """A module, and, once `loading` has ended, the files beside it that it imported."""
+
+    module: ModuleType
+    beside: list[Path] = field(default_factory=list)
+
+
+@contextmanager
+def loading(path: Path) -> Iterator[UserModule]:
+    """Run a file as a module that can import what lies beside it, within this context.
+
+    It has a name of its own, whatever the file is called: numpy.py stands in nobody's way. What it
+    imported from its folder is forgotten afterwards, as the next one may have another module of
+    that name.
+
+    Raises ModflowError for a file that Python does not take for a module, and whatever its code
+    raises.
+    """
+    folder = str(path.parent.resolve())
+    before = set(sys.modules)
+    name = f"{path.stem}_{zlib.crc32(os.fsencode(real(path))):08x}"
+    sys.path.insert(0, folder)
+    try:
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ModflowError(f"{path} is no Python module")
+        module = importlib.util.module_from_spec(spec)
+        # Dataclasses and pickle look for the module of a class there.
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        loaded = UserModule(module)
+        yield loaded
+        for other in set(sys.modules) - before - {name}:
+            file = getattr(sys.modules[other], "__file__", None)
+            if file and Path(file).resolve().is_relative_to(folder):
+                loaded.beside.append(Path(file))
+                del sys.modules[other]
+        loaded.beside.sort()
+    finally:
+        sys.path.remove(folder)
+
+
+def error_line(error: BaseException, document: Path) -> str:
+    """One line that says what is wrong, and where in the document's folder."""
+    folder = real(document).parent
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if is_in(frame.filename, folder)]
+    place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else document.name
+    if isinstance(error, SyntaxError):
+        if is_in(error.filename, folder):
+            place = f"{Path(str(error.filename)).name}:{error.lineno}"
+        what = f"{type(error).__name__}: {error.msg}"
+    elif isinstance(error, ModflowError):
+        what = str(error)
+        if what.startswith(document.name):
+            return _on_one_line(what, document)
+    elif isinstance(error, OSError) and error.strerror:
+        what = error.strerror + f": {error.filename}" * (error.filename is not None)
+    else:
+        text = _text(error)
+        what = type(error).__name__ + f": {text}" * bool(text)
+        if not own and frames:
+            inner = frames[-1]
+            what += f" ({Path(inner.filename).name}:{inner.lineno})"
+    return _on_one_line(f"{place}: {what}", document)
+
+
+def _text(error: BaseException) -> str:
+    """What an error says; one of a document's own may fail at that, too."""
+    try:
+        return str(error)
+    except Exception as other:
+        return f"its text cannot be had, {type(other).__name__}"
+
+
+def _on_one_line(text: str, document: Path) -> str:
+    return " ".join(text.replace(document.name, shown(document.name)).split())
+
+
+def is_in(file: str | None, folder: Path) -> bool:
+    """Whether a file is the user's own, in that folder or below it."""
+    if not file or file.startswith("<"):  # such as <string>, which is no file
+        return False
+    path = real(Path(file))
+    foreign = _LIBRARIES - {folder, *folder.parents}
+    return folder in path.parents and foreign.isdisjoint(path.parents)
+
+
+def real(path: Path) -> Path:
+    """Where a path leads to; unlike `resolve`, one that leads in a circle is no error."""
+    return Path(os.path.realpath(path))
+
+
+def shown(name: str) -> str:
+    """A name of a file on one line, whatever is in it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+_LIBRARIES = {
+    real(Path(__file__)).parent,
+    *(real(Path(sysconfig.get_path(kind))) for kind in ("stdlib", "purelib", "platlib")),
+}

@@ -1,0 +1,319 @@
+"""Claims about other papers: registered, found in files, folders and packages, checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import modflow as mf
+from modflow.claims import (
+    CLAIMS,
+    Claim,
+    ClaimSet,
+    Evidence,
+    Given,
+    _audit,
+    _sets,
+    check_claim,
+    check_claims,
+    choose,
+    fact,
+    installed_sets,
+    load_claims,
+)
+
+TOY = """
+    from modflow.claims import ClaimSet, equal, rate
+
+    paper = ClaimSet("{name}", "A toy")
+
+    @paper.claim("{id}", source="(1)", statement="a = h/4", printed={{"a": "{formula}"}}, cost=9)
+    def first(given):
+        yield equal("a", "h/4", given.printed("a"))
+
+    @paper.claim("{id}-order", source="(2)", statement="O(h^2)", cost=9)
+    def second(given):
+        steps = [0.1 / 2**i for i in range(6)]
+        yield rate("errors", steps, [h**2 for h in steps], 2)
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """A file with a set of two claims, or with another text."""
+
+    def written(file: str = "toy.py", text: str = TOY, **names: str) -> Path:
+        path = tmp_path / file
+        names = {"name": "toy", "id": "lambda", "formula": "h/4", **names}
+        path.write_text(dedent(text).format(**names))
+        return path
+
+    return written
+
+
+def nothing(_: Given) -> Iterator[Evidence]:
+    yield fact("nothing", True, "holds")
+
+
+# -- registering ----------------------------------------------------------------------------------
+
+
+def test_a_set_has_its_claims_in_order() -> None:
+    paper = ClaimSet("toy-2026", "A toy")
+    one = paper.claim("one", source="(1)", statement="x")(nothing)
+    two = paper.claim("two", source="(2)", statement="y", expected="refuted")(nothing)
+    assert isinstance(one, Claim)
+    assert (list(paper), one.home, one.expected) == (["one", "two"], paper, "confirmed")
+    assert paper.named("two") is two
+    assert repr(paper) == "ClaimSet('toy-2026', 2 claims)"
+    assert check_claim(one).as_expected
+    assert not check_claim(two).as_expected
+    with pytest.raises(mf.UnknownNameError, match="unknown claim 'tow': did you mean 'two'"):
+        paper.named("tow")
+
+
+@pytest.mark.parametrize(
+    ("id", "settings", "message"),
+    [
+        ("one", {}, "'one' is registered twice in toy"),
+        ("a b", {}, "one word, such as"),
+        ("", {}, "one word, such as"),
+        ("new", {"expected": "true"}, "unknown verdict of the claim new 'true'.*confirmed"),
+        ("new", {"expected": "corrected"}, "goes with expected='corrected'"),
+        ("new", {"corrected": "1 = 1"}, "goes with expected='corrected'.*got 'confirmed'"),
+    ],
+)
+def test_claims_that_make_no_sense_are_refused(id: str, settings: Any, message: str) -> None:
+    paper = ClaimSet("toy")
+    paper.claim("one", source="(1)", statement="x")(nothing)
+    with pytest.raises(mf.ModflowError, match=message):
+        paper.claim(id, source="(1)", statement="x", **settings)
+    assert list(paper) == ["one"]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "é"])
+def test_sets_have_plain_names(name: str) -> None:
+    with pytest.raises(mf.ModflowError, match="names no set of claims"):
+        ClaimSet(name)
+
+
+# -- finding --------------------------------------------------------------------------------------
+
+
+def test_files_and_folders_are_loaded(write: Callable[..., Path], tmp_path: Path) -> None:
+    path = write()
+    (found,) = load_claims(str(path))
+    assert (found.name, found.title, list(found)) == ("toy", "A toy", ["lambda", "lambda-order"])
+    assert found.origin == str(path)
+    write("other.py", name="other", id="mu")
+    write("_helper.py", text="1 / 0")
+    write("tools.py", text="x = 1")
+    assert [one.name for one in load_claims(str(tmp_path))] == ["other", "toy"]
+
+
+def test_a_module_may_use_what_lies_beside_it(write: Callable[..., Path]) -> None:
+    write("_formulas.py", text="quarter = 'h/4'")
+    path = write(text="from _formulas import quarter\n" + dedent(TOY))
+    assert [one.name for one in load_claims(str(path))] == ["toy"]
+
+
+def test_a_module_may_have_methods_of_its_own(write: Callable[..., Path]) -> None:
+    head = dedent("""
+        from __future__ import annotations
+        from dataclasses import dataclass
+        from typing import Any
+        import modflow as mf
+
+        @dataclass(frozen=True)
+        class Plain(mf.Method):
+            nu: Any = mf.parameter()
+            def step(self, f, h, x, v):
+                return x + h * f(x), v
+    """)
+    (found,) = load_claims(str(write(text=head + dedent(TOY))))
+    assert len(found) == 2
+
+
+def test_names_are_those_of_entry_points(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write("installed_claims.py", name="installed")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    points = [
+        EntryPoint("toy", "installed_claims", _sets.GROUP),
+        EntryPoint("toy-itself", "installed_claims:paper", _sets.GROUP),
+        EntryPoint("broken", "nowhere_at_all", _sets.GROUP),
+        EntryPoint("no-set", "json", _sets.GROUP),
+    ]
+    monkeypatch.setattr(_sets, "entry_points", lambda group: points)
+    assert installed_sets() == ["ghosh-2023", "broken", "no-set", "toy", "toy-itself"]
+    for name in ("toy", "toy-itself"):
+        (found,) = load_claims(name)
+        assert (found.name, found.origin) == ("installed", name)
+    with pytest.raises(mf.ModflowError, match="cannot be loaded from nowhere_at_all: Module"):
+        load_claims("broken")
+    with pytest.raises(mf.ModflowError, match=r"no-set: json is no modflow\.claims\.ClaimSet"):
+        load_claims("no-set")
+
+
+def test_the_papers_own_set_has_a_name() -> None:
+    assert load_claims("ghosh-2023") == [CLAIMS]
+    assert "ghosh-2023" in installed_sets()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("a.py", "1 / 0", "a.py:1: ZeroDivisionError: division by zero"),
+        ("a.py", "def", "a.py:1: SyntaxError: invalid syntax"),
+        ("a.py", "import nowhere_at_all", "a.py:1: ModuleNotFoundError: No module named"),
+        ("a.py", "raise SystemExit(3)", "a.py:1: SystemExit: 3"),
+        ("a.py", "x = 1", "a.py has no claims: it makes no modflow.claims.ClaimSet"),
+        (
+            "a.py",
+            "from modflow.claims import ClaimSet\nClaimSet('a b')",
+            "a.py:2: 'a b' names no set of claims",
+        ),
+        (
+            "a.py",
+            "from modflow.claims import ClaimSet\npaper = ClaimSet('a')",
+            "a.py: .*the set a has no claims",
+        ),
+        ("a.txt", "x = 1", "a.txt has no claims: a Python module NAME.py has"),
+        ("b.py", "", "there is no file .*a.py"),
+        ("a.py", "import modflow.claims as claims\nfrom modflow.claims import CLAIMS", "no claims"),
+    ],
+)
+def test_what_is_no_set_of_claims_is_refused(
+    refused: Callable[..., str], tmp_path: Path, file: str, text: str, message: str
+) -> None:
+    (tmp_path / file).write_text(text)
+    asked = tmp_path / ("a.txt" if file == "a.txt" else "a.py")
+    error = refused("verify", "--claims", str(asked))
+    assert re.search(message, error), error
+
+
+def test_formulas_are_read_before_anything_is_checked(
+    refused: Callable[..., str], write: Callable[..., Path]
+) -> None:
+    path = write(formula="h/")
+    error = refused("verify", "--claims", str(path))
+    assert "the claim lambda: SymPy cannot read the formula a = 'h/'" in error
+
+
+def test_unknown_sets_and_claims_are_refused(
+    refused: Callable[..., str], write: Callable[..., Path], tmp_path: Path
+) -> None:
+    assert "did you mean 'ghosh-2023'?" in refused("verify", "--claims", "ghosh-2022")
+    assert "--claims is empty" in refused("verify", "--claims", "")
+    (tmp_path / "empty").mkdir()
+    assert "there are no claims in" in refused("verify", "--claims", str(tmp_path / "empty"))
+    path = write()
+    assert "did you mean 'lambda'?" in refused("verify", "lamda", "--claims", str(path))
+    # The paper's own claims are not among those of another paper.
+    assert "unknown claim 'eq-3'" in refused("verify", "eq-3", "--claims", str(path))
+
+
+def test_two_sets_may_not_have_one_id(
+    refused: Callable[..., str], write: Callable[..., Path]
+) -> None:
+    both = str(write()), str(write("other.py", name="other"))
+    error = refused("verify", "--claims", both[0], "--claims", both[1])
+    assert "the claim lambda is in two sets, toy and other: check one after the other" in error
+    (again,) = load_claims(both[0])
+    assert [claim.id for claim in choose([again, again])] == ["lambda", "lambda-order"]
+
+
+# -- checking -------------------------------------------------------------------------------------
+
+
+def test_verify_checks_the_claims_of_a_folder(
+    run: Callable[..., Any], write: Callable[..., Path], tmp_path: Path
+) -> None:
+    write()
+    write("other.py", name="other", id="mu")
+    outcome = run("verify", "--claims", str(tmp_path))
+    assert outcome.status == 0
+    assert "4 confirmed; 4 of 4 claims have the verdict" in outcome.out
+    outcome = run("verify", "--claims", str(tmp_path), "mu", "--json")
+    (found,) = json.loads(outcome.out)
+    assert (found["id"], found["set"], found["verdict"]) == ("mu", "other", "confirmed")
+
+
+def test_a_formula_that_is_slightly_wrong_is_refuted(
+    run: Callable[..., Any], write: Callable[..., Path]
+) -> None:
+    for formula in ("h/2", "-h/4", "h**2/4", "h/4 + h**2"):
+        outcome = run("verify", "--claims", str(write(formula=formula)), "lambda")
+        assert outcome.status == 1
+        assert "verdict: refuted" in outcome.out
+
+
+def test_other_processes_find_the_same_claims(write: Callable[..., Path]) -> None:
+    (paper,) = load_claims(str(write()))
+    claims = [*paper.values(), paper["lambda"].misprinted(a="h/2")]
+    assert all(_audit._is_portable(claim) for claim in claims)
+    apart = {result.claim: result for result in check_claims(claims, jobs=2)}
+    here = {result.claim: result for result in check_claims(claims)}
+    for claim in claims:
+        assert apart[claim].to_dict() == here[claim].to_dict()
+    assert [here[claim].verdict for claim in claims] == ["confirmed", "confirmed", "refuted"]
+
+
+def test_claims_made_by_hand_stay_in_this_process() -> None:
+    paper = ClaimSet("toy")
+    claims = [
+        paper.claim(id, source="(1)", statement="x", cost=9)(nothing) for id in ("one", "two")
+    ]
+    assert not any(map(_audit._is_portable, claims))
+    assert all(result.as_expected for result in check_claims(claims, jobs=2))
+
+
+BROKEN = (
+    TOY
+    + """
+    @paper.claim("broken", source="(3)", statement="x", expected="inconclusive", command="-")
+    def third(given):
+        yield equal("a", "h/4", "h/4")
+        yield from second.nothing
+"""
+)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_claim_whose_own_code_fails_takes_no_other_along(
+    run: Callable[..., Any], write: Callable[..., Path], tmp_path: Path, jobs: str
+) -> None:
+    junit = tmp_path / "junit.xml"
+    path = write(text=BROKEN)
+    outcome = run("verify", "--claims", str(path), "--jobs", jobs, "--junit", str(junit))
+    assert outcome.status == 2
+    assert outcome.err == (
+        "modflow: error: not checked: broken: toy.py:18: AttributeError: 'Claim' object has no "
+        "attribute 'nothing'\n"
+    )
+    assert "2 confirmed, 1 not checked; 2 of 3 claims have the verdict" in outcome.out
+    suite = ElementTree.parse(junit).getroot().find("testsuite")
+    assert suite is not None
+    assert (suite.get("errors"), suite.get("failures")) == ("1", "0")
+    found = json.loads(run("verify", "--claims", str(path), "--json").out)
+    assert [entry["verdict"] for entry in found] == ["confirmed", "confirmed", "inconclusive"]
+    assert [entry["error"] is None for entry in found] == [True, True, False]
+    # What was found before it failed is there.
+    assert len(found[2]["evidence"]) == 1
+
+
+def test_a_claim_yields_evidence() -> None:
+    paper = ClaimSet("toy")
+    wrong = paper.claim("wrong", source="(1)", statement="x")(lambda given: iter([True]))  # type: ignore[list-item]
+    result = check_claim(wrong)
+    assert (result.verdict, result.as_expected) == ("inconclusive", False)
+    assert "yields evidence, such as equal(...) or order(...), not True" in str(result.error)
