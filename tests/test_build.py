@@ -675,6 +675,7 @@ def test_pdf_as_json(place: Place, run: Run) -> None:
     a, b = json.loads(out)
     assert b.pop("seconds") >= a.pop("seconds") * 0
     assert a == {
+        "schema": "modflow.pdf/1",
         "name": "a",
         "path": "derivations/a.py",
         "status": "refused",
@@ -683,6 +684,7 @@ def test_pdf_as_json(place: Place, run: Run) -> None:
         "equations": None,
     }
     assert b == {
+        "schema": "modflow.pdf/1",
         "name": "b",
         "path": "derivations/b.py",
         "status": "partial",

@@ -92,7 +92,7 @@ def test_derive_json(run: Run) -> None:
     assert (outcome.status, outcome.err) == (0, "")
     found = document(outcome)
     promised = {"method", "parameters", "order", "normalisation", "coefficients"}
-    assert set(found) == promised | {"structure"}
+    assert set(found) == promised | {"schema", "structure"}
     assert found["structure"]["gradient"]["witness"] == [[1, 2, 2], [1, 2, 3]]
     assert (found["method"], found["order"], found["normalisation"]) == ("heavy-ball", 3, "HLW")
     assert found["parameters"] == {"beta": "beta"}
@@ -527,6 +527,32 @@ def test_verify_takes_a_seed_and_counts_verdicts(run: Run) -> None:
     samples = [run("verify", "rem-5.3-coefficients", "--seed", seed).out for seed in ("3", "4")]
     assert samples[0] != samples[1]
     assert samples[0].split("verdict:")[0] in outcome.out
+
+
+def test_verify_has_levels(run: Run, refused: Callable[..., str]) -> None:
+    slow = [claim.id for claim in CLAIMS.values() if not claim.is_quick]
+    assert {"thm-4.1-order", "thm-5.1-order"} <= set(slow)
+    outcome = run("verify", "--quick", "--json")
+    assert outcome.status == 0
+    assert [entry["id"] for entry in document(outcome)] == [
+        name for name in CLAIMS if name not in slow
+    ]
+    left = f"modflow: {len(slow)} claims take longer, and are left to a run without --quick\n"
+    assert outcome.err == left
+    plain, more = (
+        document(run("verify", "rem-5.3-coefficients", "sec-3-sharpness", *options, "--json"))
+        for options in ([], ["--full"])
+    )
+    for one, other in zip(plain, more, strict=True):
+        assert other["verdict"] == one["verdict"]
+        texts = [evidence["text"] for evidence in one["evidence"]]
+        fuller = [evidence["text"] for evidence in other["evidence"]]
+        assert set(texts) < set(fuller)
+        assert len(set(fuller)) == len(fuller)
+    assert any("(seed 2)" in evidence["text"] for evidence in more[0]["evidence"])
+    assert any("rosenbrock" in evidence["text"] for evidence in more[1]["evidence"])
+    assert "exclude each other" in refused("verify", "--quick", "--full")
+    assert "--quick chooses the claims by itself" in refused("verify", "eq-3", "--quick")
 
 
 def test_verify_says_what_would_decide_a_claim(run: Run) -> None:

@@ -352,6 +352,17 @@ def test_one_line_has_claims_checked(paper: pytest.Pytester) -> None:
     paper.runpytest("--theorem", "lam*").assert_outcomes(passed=1, deselected=3)
 
 
+def test_levels_decide_how_much_is_checked(paper: pytest.Pytester) -> None:
+    file = paper.path / "claims" / "toy.py"
+    file.write_text(file.read_text().replace('statement="a = h/4"', 'statement="a = h/4", cost=2'))
+    result = paper.runpytest("-o", "modflow_level=quick", "-rs")
+    result.assert_outcomes(passed=1, skipped=2)
+    result.stdout.fnmatch_lines(["SKIPPED*takes 2 s or so, and modflow_level is quick"])
+    paper.runpytest("-o", "modflow_level=full").assert_outcomes(passed=2, skipped=1)
+    result = paper.runpytest("-o", "modflow_level=fast")
+    result.stderr.fnmatch_lines(["*modflow_level is quick or standard or full, not 'fast'"])
+
+
 def test_a_claim_that_is_slightly_wrong_fails(paper: pytest.Pytester) -> None:
     file = paper.path / "claims" / "toy.py"
     file.write_text(file.read_text().replace('"h/4"}\n', '"h/3"}\n').replace("h**2", "h"))

@@ -7,21 +7,23 @@ Exit status: 0 what was asked holds, 1 it does not, 2 the request is wrong, 3 in
 from __future__ import annotations
 
 import io
-import json
 import signal
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import cache
 from .cli_grids import Json, check_installed
 from .cli_reproduce import reproduce
 from .cli_training import train
 from .console import Status, do_all, interrupt, say, show
 from .errors import ModflowError, UnknownNameError
 from .interrupt import SIGNALS
+from .schemas import NAMES, json_text, schema_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -114,29 +116,39 @@ def derive(
     if step is not None and not 0 <= step <= MAX_STEP:
         raise ModflowError(f"--step must be from 0 to {MAX_STEP}, not {step}")
     from .arguments import read_method
-    from .modified import modified_equation
+    from .modified import cache_key, modified_equation
     from .report.progress import LateProgress
 
     rule = read_method(method, beta, settings or ())
     interrupt.listen()
+    derived = lru_cache(lambda: modified_equation(rule, order, limit=limit))
+
+    def text(kind: str, make: Callable[[], str]) -> str:
+        """To write long expressions out takes longer than to derive them."""
+        key = cache_key(rule)
+        if key is None:
+            return make()
+        return cache.kept("texts", [kind, key, str(order), str(step), str(limit)], make)
+
     with LateProgress("deriving"):
-        equation = modified_equation(rule, order, limit=limit)
         if as_json:
-            shown: str | RenderableType = equation.to_json(step)
+            shown: str | RenderableType = text(
+                "json", lambda: json_text("derive", derived().to_dict(step))
+            )
         elif as_latex:
-            shown = equation.latex(step)
+            shown = text("latex", lambda: derived().latex(step))
         elif as_python:
-            shown = equation.to_python(step, limit=limit)
+            shown = text("python", lambda: derived().to_python(step, limit=limit))
         else:
             from rich.console import Group
 
             from ._rich import equation_view
 
-            title = f"{equation.method}, order {order}"
-            shown = Group(title, equation_view(equation, step, limit=limit))
+            title = f"{derived().method}, order {order}"
+            shown = Group(title, equation_view(derived(), step, limit=limit))
         page = ""
         if table is not None:
-            html = table.suffix == ".html"
+            equation, html = derived(), table.suffix == ".html"
             page = (equation.to_html if html else equation.to_latex_table)(limit=limit)
     jobs = [lambda: show(shown)]
     if table is not None:
@@ -258,11 +270,7 @@ def _report_study(
     from .files import write_atomically
     from .report.tables import study_csv, study_view
 
-    jobs = [
-        lambda: show(
-            json.dumps(study.to_dict(), indent=2, allow_nan=False) if as_json else study_view(study)
-        )
-    ]
+    jobs = [lambda: show(json_text("sweep", study.to_dict()) if as_json else study_view(study))]
     if csv is not None:
         jobs.append(lambda: write_atomically(csv, study_csv(study).encode()))
     if plot is not None:
@@ -296,6 +304,12 @@ def verify(
     ] = None,
     as_json: Json = False,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only claims that take less than a second each.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="More evidence: more losses, three seeds.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of what the evidence draws at random.")] = 0,
     jobs: Annotated[
         int | None, typer.Option(help="Processes; default: one for each processor.")
@@ -319,6 +333,10 @@ def verify(
                 f"{trained} holds nothing of `modflow reproduce`: give its --out, "
                 "by default the folder reproduced"
             )
+    if quick and full:
+        raise ModflowError("--quick and --full exclude each other")
+    if quick and claims:
+        raise ModflowError("--quick chooses the claims by itself: leave it out, or the claims")
     if seed < 0:
         raise ModflowError(f"a seed is a whole number from 0; got {seed}")
     if jobs is not None and jobs < 1:
@@ -328,14 +346,14 @@ def verify(
 
     loaded = [one for where in sets or () for one in load_claims(where)]
     chosen = choose(loaded or [CLAIMS], claims or ())
+    longer = [claim for claim in chosen if quick and not claim.is_quick]
+    chosen = [claim for claim in chosen if claim not in longer]
     interrupt.listen()
     with LateProgress("checking claims") as progress:
-        results = _check_all(chosen, seed, jobs or default_jobs(), progress, trained)
+        results = _check_all(chosen, seed, jobs or default_jobs(), progress, trained, full)
     interrupted = len(results) < len(chosen)
     if as_json:
-        shown: str | RenderableType = json.dumps(
-            [result.to_dict() for result in results], indent=2, allow_nan=False
-        )
+        shown: str | RenderableType = json_text("verify", [result.to_dict() for result in results])
     else:
         from rich.console import Group
 
@@ -349,6 +367,9 @@ def verify(
         from .report.junit import junit_xml
 
         outputs.append(lambda: write_atomically(junit, junit_xml(results)))
+    if longer:
+        left = f"{len(longer)} claims take longer, and are left to a run without --quick"
+        outputs.append(lambda: say(left))
     if interrupted:
         done = f"interrupted; claims checked: {len(results)} of {len(chosen)}"
         outputs.append(lambda: say(done))
@@ -375,6 +396,7 @@ def _check_all(
     jobs: int,
     progress: Callable[[str, float], None],
     trained: Path | None = None,
+    full: bool = False,
 ) -> list[ClaimResult]:
     """Results in the order asked for; those that are there when Ctrl-C comes."""
     from .claims import check_claims
@@ -382,7 +404,7 @@ def _check_all(
     found: dict[str, ClaimResult] = {}
     try:
         for result in check_claims(
-            chosen, seed=seed, jobs=jobs, progress=progress, results=trained
+            chosen, seed=seed, jobs=jobs, progress=progress, results=trained, full=full
         ):
             found[result.claim.id] = result
     except KeyboardInterrupt:
@@ -422,7 +444,7 @@ def figure(
         from .report.save import save
 
         found = figure_one_runs(*at)
-    shown = json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else found.table()
+    shown = json_text("figure", found.to_dict()) if as_json else found.table()
     do_all([lambda: show(shown), lambda: save(figure_one(found), path)])
 
 
@@ -480,6 +502,7 @@ def info(as_json: Json = False) -> None:
     import jax
 
     from . import __version__
+    from .claims import installed_sets
 
     def installed(name: str) -> str | None:
         try:
@@ -498,14 +521,26 @@ def info(as_json: Json = False) -> None:
         "packages": {name: installed(name) for name in names},
         "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()],
         "precision": double,
+        "claims": installed_sets(),
+        "cache": None if cache.folder() is None else str(cache.folder()),
     }
     if as_json:
-        show(json.dumps(found, indent=2))
+        show(json_text("info", found))
         return
     packages = found.pop("packages")
     rows = {**found, **{name: v or "not installed" for name, v in packages.items()}}
     rows["devices"] = ", ".join(found["devices"])
+    rows["claims"] = ", ".join(found["claims"])
+    rows["cache"] = found["cache"] or f"none: {cache.VARIABLE} names no folder"
     show("\n".join(f"{name:<14} {value}" for name, value in rows.items()))
+
+
+@app.command()
+def schema(
+    name: Annotated[str, typer.Argument(help=f"A command with --json: {', '.join(NAMES)}.")],
+) -> None:
+    """Show the JSON Schema of what a command prints with --json."""
+    show(schema_text(name))
 
 
 def main() -> None:
@@ -533,6 +568,8 @@ def main() -> None:
 
 def _run() -> int:
     try:
+        cache.check()
+        cache.keep_programs()
         status = app(standalone_mode=False, prog_name="modflow")
         if status == _TYPERS_INTERRUPTED:
             raise KeyboardInterrupt

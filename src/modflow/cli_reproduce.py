@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +23,7 @@ from .cli_grids import (
     train_here,
 )
 from .console import Status, do_all, interrupt, say, show
+from .schemas import json_text
 
 if TYPE_CHECKING:
     from .report.reproduction import Reproduced
@@ -84,7 +84,7 @@ def _report(found: Reproduced, plot: Path | None, as_json: bool) -> int:
     claims = found.claims()
     jobs: list[Callable[[], None]] = [
         lambda: show(
-            json.dumps(reproduction_json(found, claims), indent=2, allow_nan=False)
+            json_text("reproduce", reproduction_json(found, claims))
             if as_json
             else reproduction_view(found, claims)
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +25,7 @@ from .cli_grids import (
 )
 from .console import do_all, interrupt, say, show
 from .errors import ModflowError
+from .schemas import json_text
 
 if TYPE_CHECKING:
     from .training.experiment import Run
@@ -190,7 +190,7 @@ def _report(result: GridResult, out: Path, plot: Path | None, as_json: bool, *, 
 
     jobs: list[Callable[[], None]] = []
     if as_json:
-        jobs.append(lambda: show(json.dumps(grid_json(result), indent=2, allow_nan=False)))
+        jobs.append(lambda: show(json_text("train", grid_json(result))))
     elif result.histories:
         jobs.append(lambda: show(grid_view(result)))
     if plot is not None and result.histories:

@@ -13,20 +13,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import sympy
 
+from . import cache
 from .derivation import limit_map, step_map
 from .errors import ModflowError
 from .grid import is_whole
 from .methods import Method
 from .potentials import ModifiedLoss, modified_loss
+from .rule import symbols_of
 from .series import BSeries, ClosedForm, ClosedFormRing, K, Tree, trees_up_to
 from .series.render import latex_sum, with_floats
+from .series.stored import from_text, to_text
 from .structure import Structure, structure
 
 if TYPE_CHECKING:
@@ -57,9 +60,47 @@ def modified_equation(method: Method, order: int, *, limit: bool = False) -> Mod
     if not is_whole(order) or not 1 <= order <= MAX_ORDER:
         raise ModflowError(f"the order must be a whole number from 1 to {MAX_ORDER}; got {order!r}")
     order = int(order)
-    ring, step = limit_map(method, order) if limit else step_map(method, order)
-    field = step.log().map(lambda c: ring(c).reduced())
+    ring, field = _derived(method, order, limit)
     return ModifiedEquation(method, order, ring, field)
+
+
+def _derived(method: Method, order: int, limit: bool) -> tuple[ClosedFormRing, BSeries]:
+    """The field, from the cache where it has one."""
+    found: list[tuple[ClosedFormRing, BSeries]] = []
+
+    def make() -> str:
+        ring, step = limit_map(method, order) if limit else step_map(method, order)
+        found.append((ring, step.log().map(lambda c: ring(c).reduced())))
+        return to_text(*found[0]) if key is not None else ""
+
+    key = cache_key(method)
+    if key is None:
+        make()
+    else:
+        text = cache.kept("coefficients", [key, str(order), str(limit)], make)
+    return found[0] if found else from_text(text, symbols_of(method))
+
+
+def cache_key(method: Method) -> str | None:
+    """All that a derivation depends on; None where nothing is to be kept.
+
+    That is so without a cache, and for a method that is not modflow's own: its `step` may call
+    what has changed since.
+    """
+    return None if cache.folder() is None else _signature(method)
+
+
+def _signature(value: Any) -> str | None:
+    if isinstance(value, Method):
+        kind = type(value)
+        parts = [_signature(getattr(value, field.name)) for field in fields(value)]
+        if not kind.__module__.startswith("modflow.methods.") or None in parts:
+            return None
+        return f"{kind.__module__}.{kind.__qualname__}({', '.join(map(str, parts))})"
+    if isinstance(value, tuple):
+        parts = [_signature(part) for part in value]
+        return None if None in parts else f"({', '.join(map(str, parts))})"
+    return f"{type(value).__name__} {sympy.srepr(value)}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from . import observing
+from .cache import keep_programs
 from .errors import ModflowError
 
 GROUP = "modflow-claims"
@@ -37,6 +38,7 @@ class ClaimsSource(pytest.Collector):
 
     def collect(self) -> Iterator[pytest.Collector]:
         """One collector a set."""
+        keep_programs()
         try:
             from .claims import CLAIMS, load_claims
         except ImportError as error:
@@ -81,7 +83,10 @@ class ClaimItem(pytest.Item):
         """Check the claim; tell of the orders that are part of the evidence."""
         from .claims import check_claim
 
-        result = check_claim(self.claim)
+        level = self.config.getini("modflow_level")
+        if level == "quick" and not self.claim.is_quick:
+            pytest.skip(f"takes {self.claim.cost:g} s or so, and modflow_level is quick")
+        result = check_claim(self.claim, full=level == "full")
         self.user_properties.append((observing.VERDICT, result.verdict))
         observer = observing.current()
         if observer is not None:

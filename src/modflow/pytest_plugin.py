@@ -37,6 +37,10 @@ _MARKERS = (
     "theorem(*ids): (modflow) what the test is about, for --theorem and the summary",
 )
 _SETTINGS = ("expected", "step_sizes", "uncertainties", "inconclusive")
+_CHOICES = {
+    "modflow_inconclusive": ("fail", "skip"),
+    "modflow_level": ("quick", "standard", "full"),
+}
 _LONGEST_NAME = 80
 
 
@@ -67,6 +71,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
     )
     parser.addini(
+        "modflow_level",
+        "evidence for claims: quick (only claims of less than a second), standard or full",
+        default="standard",
+    )
+    parser.addini(
         "modflow_inconclusive",
         "what becomes of a test whose errors cannot tell: fail (default) or skip",
         default="fail",
@@ -77,9 +86,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register markers, and what follows the run."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    if config.getini("modflow_inconclusive") not in ("fail", "skip"):
-        given = config.getini("modflow_inconclusive")
-        raise pytest.UsageError(f"modflow_inconclusive is fail or skip, not {given!r}")
+    for name, known in _CHOICES.items():
+        if config.getini(name) not in known:
+            given, listed = config.getini(name), " or ".join(known)
+            raise pytest.UsageError(f"{name} is {listed}, not {given!r}")
     if config.getini("modflow_claims"):
         config.option.modflow_claims |= _asks_for_folders(config)
     config.pluginmanager.register(Run(config), "modflow-run")

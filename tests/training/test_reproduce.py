@@ -3,11 +3,13 @@
 import json
 from dataclasses import replace
 
+import jsonschema
 import numpy as np
 import pytest
 
 from modflow.claims import CLAIMS, check_claim
 from modflow.claims._trainings import Difference, all_of, variances_differ
+from modflow.schemas import schema_text
 from modflow.training import paper
 from modflow.training.experiment import Experiment
 from modflow.training.history import History
@@ -89,6 +91,7 @@ def test_a_figure(run, quick, tmp_path):
     assert "fig-2-accuracy: inconclusive" in shown
     assert plot.read_text().count("<svg") == 1
     found = json.loads(run(*arguments, "--json").out)
+    jsonschema.validate(found, json.loads(schema_text("reproduce")))
     assert found["complete"] is True
     assert len(found["parts"][0]["runs"]) == 9
     assert [claim["id"] for claim in found["claims"]] == ["fig-2-accuracy"]

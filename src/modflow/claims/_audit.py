@@ -31,12 +31,13 @@ def check_claims(
     jobs: int = 1,
     progress: Progress | None = None,
     results: Path | None = None,
+    full: bool = False,
 ) -> Iterator[ClaimResult]:
     """Results as they come, in any order; with several jobs what takes longest is begun first.
 
-    `progress` is told what is done and the share of it, `results` as for `check_claim`. Ctrl-C
-    ends the iteration with KeyboardInterrupt, and the processes with it. Raises ModflowError where
-    a process ended by itself, as for want of memory.
+    `progress` is told what is done and the share of it, `results` and `full` are as for
+    `check_claim`. Ctrl-C ends the iteration with KeyboardInterrupt, and the processes with it.
+    Raises ModflowError where a process ended by itself, as for want of memory.
     """
     apart = [claim for claim in claims if _is_portable(claim)]
     if jobs < 2 or len(apart) < 2 or sum(claim.cost for claim in apart) < _WORTH_A_PROCESS:
@@ -52,17 +53,18 @@ def check_claims(
 
         if progress is not None:
             progress(name, share)
-        result = check_claim(claim, report, seed=seed, results=results)
+        result = check_claim(claim, report, seed=seed, results=results, full=full)
         done += _weight(claim)
         yield result
     if apart:
-        yield from _in_processes(apart, seed, results, jobs, progress, done, total)
+        yield from _in_processes(apart, seed, results, full, jobs, progress, done, total)
 
 
 def _in_processes(
     claims: Sequence[Claim],
     seed: int,
     results: Path | None,
+    full: bool,
     jobs: int,
     progress: Progress | None,
     done: float,
@@ -77,7 +79,7 @@ def _in_processes(
     try:
         ordered = sorted(claims, key=lambda claim: -claim.cost)
         known: dict[Future[_Found], Claim] = {
-            pool.submit(_check, *_address(claim), dict(claim.printed), seed, results): claim
+            pool.submit(_check, *_address(claim), dict(claim.printed), seed, results, full): claim
             for claim in ordered
         }
         left = set(known)
@@ -105,10 +107,16 @@ def _in_processes(
 
 
 def _check(
-    origin: str, name: str, id: str, printed: Mapping[str, str], seed: int, results: Path | None
+    origin: str,
+    name: str,
+    id: str,
+    printed: Mapping[str, str],
+    seed: int,
+    results: Path | None,
+    full: bool,
 ) -> _Found:
     claim = replace(sets_at(origin)[name][id], printed=printed)
-    result = check_claim(claim, seed=seed, results=results)
+    result = check_claim(claim, seed=seed, results=results, full=full)
     return result.evidence, result.seconds, result.error
 
 

@@ -14,10 +14,13 @@ smooth loss, and `modflow sweep` shows them on the larger networks."""
 
 
 @cache
-def real_losses() -> tuple[Problem, Problem]:
-    """The two-layer model of section 4.1, and a small tanh network on the digits."""
+def real_losses(full: bool = False) -> tuple[Problem, ...]:
+    """The two-layer model of section 4.1, and a small tanh network on the digits; in full also
+    Rosenbrock's function, logistic regression and a larger network on all digits."""
     network = tanh_network(_SAMPLES, _HIDDEN)
-    return problem_named("two-layer"), replace(network, name=f"digits-tanh-{_SAMPLES}", sizes=8)
+    small = problem_named("two-layer"), replace(network, name=f"digits-tanh-{_SAMPLES}", sizes=8)
+    larger = ("rosenbrock", "digits-logistic", "digits-tanh") if full else ()
+    return *small, *(problem_named(name) for name in larger)
 
 
 @cache

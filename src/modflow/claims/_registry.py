@@ -44,6 +44,8 @@ from ._evidence import Evidence
 
 Verdict = Literal["confirmed", "corrected", "refuted", "inconclusive"]
 
+QUICK_SECONDS = 1.0
+_MORE_SEEDS = 2
 VERDICTS: tuple[Verdict, ...] = ("confirmed", "corrected", "refuted", "inconclusive")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _SET_NAME = re.compile(r"[\w.-]+", re.ASCII)
@@ -59,6 +61,9 @@ class Given:
     seed: int = 0
     results: Path | None = None
     """The folder that `modflow reproduce` trained into; None where there is none."""
+    full: bool = False
+    """Whether there is time for more: more losses, finer steps."""
+    _drawn: list[int] = field(default_factory=list)
 
     def printed(self, name: str) -> sympy.Expr:
         """The formula of that name in the statement as printed; its names are plain symbols."""
@@ -70,6 +75,7 @@ class Given:
 
     def random(self) -> np.random.Generator:
         """Random numbers of this claim and this seed alone, whatever else has run."""
+        self._drawn.append(self.seed)
         return np.random.default_rng([self.seed, zlib.crc32(self.claim.id.encode())])
 
 
@@ -101,6 +107,11 @@ class Claim:
     """Seconds that it takes, roughly: what takes longest is begun first."""
     home: ClaimSet | None = field(default=None, repr=False)
     """The set that it is registered in."""
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it is one of those that `modflow verify --quick` checks."""
+        return self.cost < QUICK_SECONDS
 
     def misprinted(self, **formulas: str) -> Claim:
         """The claim with other formulas in its statement.
@@ -257,19 +268,17 @@ def check_claim(
     *,
     seed: int = 0,
     results: Path | None = None,
+    full: bool = False,
 ) -> ClaimResult:
     """Gather the evidence for a claim; what it draws at random follows from the seed.
 
-    `results` is the folder of trainings that claims about networks look at. What the claim's own
-    code raises is the result's `error`; the evidence that came before is kept.
+    `results` is the folder of trainings that claims about networks look at. With `full` there is
+    more of the evidence, and what is drawn at random is drawn for two more seeds. What the claim's
+    own code raises is the result's `error`; the evidence that came before is kept.
     """
     began, found, wrong = time.perf_counter(), list[Evidence](), None
     try:
-        for evidence in claim.gather(Given(claim, seed, results)):
-            if not isinstance(evidence, Evidence):
-                raise ModflowError(
-                    f"a claim yields evidence, such as equal(...) or order(...), not {evidence!r}"
-                )
+        for evidence in _gathered(claim, seed, results, full):
             found.append(evidence)
             if progress is not None:
                 progress(evidence.text)
@@ -278,3 +287,17 @@ def check_claim(
         code = getattr(claim.gather, "__code__", None)
         wrong = error_line(error, Path(code.co_filename if code else claim.id))
     return ClaimResult(claim, tuple(found), time.perf_counter() - began, wrong)
+
+
+def _gathered(claim: Claim, seed: int, results: Path | None, full: bool) -> Iterator[Evidence]:
+    for more in range(1 + _MORE_SEEDS):
+        given = Given(claim, seed + more, results, full)
+        for evidence in claim.gather(given):
+            if not isinstance(evidence, Evidence):
+                raise ModflowError(
+                    f"a claim yields evidence, such as equal(...) or order(...), not {evidence!r}"
+                )
+            named = f"{evidence.text} (seed {given.seed})"
+            yield replace(evidence, text=named) if more else evidence
+        if not (full and given._drawn):
+            return

@@ -30,7 +30,7 @@ def _orders(given: Given, flow_order: int, *, local: bool) -> Iterator[Evidence]
     # The order that is claimed for a flow; over one step its error has one power of h more.
     claimed = int(given.printed("order")) - (1 if local else 0)
     flow = _printed(given, flow_order)
-    for problem in real_losses():
+    for problem in real_losses(given.full):
         study = convergence_study(GradientDescent(), problem, claimed, flow=flow, local=local)
         what = "one step" if local else "all steps up to T"
         yield order(f"{problem.name}, {what}", study)

@@ -125,7 +125,7 @@ def theorem_order(given: Given) -> Iterator[Evidence]:
     """The flow (4), as printed, against the iterates that start as (8) says; up to a T to which
     the limit of the flow exists (`eq-6-range`)."""
     flow, expected = flow_4(given), int(given.printed("order"))
-    for problem in real_losses():
+    for problem in real_losses(given.full):
         for b in BETAS:
             # With a longer memory the asymptotic range begins at finer sizes.
             count = max(problem.sizes, _FINE) if b > Fraction(1, 2) else problem.sizes
@@ -218,7 +218,7 @@ def bound(given: Given) -> Iterator[Evidence]:
     """The bound for the flow that it is printed for, from x^0 on."""
     flow = flow_5(given)
     expected = int(given.printed("order"))
-    for problem in real_losses():
+    for problem in real_losses(given.full):
         study = convergence_study(
             HeavyBall(0.5), problem, expected, flow=flow, check_constant=False
         )

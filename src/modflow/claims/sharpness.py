@@ -48,7 +48,7 @@ def first_order(given: Given) -> Iterator[Evidence]:
     # ε = ρ g/‖g‖ is in the ball, and ε·g there is ρ ‖g‖² / ‖g‖.
     yield equal("e·g at e = rho g/|g|", rho * norm**2 / norm, given.printed("maximum"))
     claimed = sympy.lambdify((rho, norm), given.printed("maximum"))
-    for problem in real_losses():
+    for problem in real_losses(given.full):
         with jax.enable_x64(True):
             sharp, slope, size = _sharpness(problem)
         left = [abs(s - claimed(r, slope)) for s, r in zip(sharp, RADII, strict=True)]

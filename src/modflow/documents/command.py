@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -11,6 +10,7 @@ from typing import Any, get_args
 
 from ..errors import ModflowError
 from ..report.progress import LateProgress
+from ..schemas import json_text
 from ..user_modules import shown
 from .build import Built, build
 from .epoch import build_time
@@ -42,7 +42,7 @@ def build_all(
         interrupted = True
     if as_json:
         done.sort(key=lambda built: paths.index(built.path))
-        show(json.dumps([built.to_dict() for built in done], indent=2, allow_nan=False))
+        show(json_text("pdf", [built.to_dict() for built in done]))
     else:
         show(_summary(done, out))
     if interrupted:

@@ -11,24 +11,27 @@ from ..claims import ClaimResult
 def junit_xml(results: Sequence[ClaimResult]) -> bytes:
     """One test case a claim.
 
-    It fails where the verdict is not the registry's, and is an error where the claim's own code
-    failed.
+    It fails where the verdict is not the registry's, is an error where the claim's own code
+    failed, and is skipped where the verdict on record is that nothing here can tell.
     """
     broken = [result for result in results if result.error is not None]
     failed = [result for result in results if not result.as_expected and result.error is None]
+    unclear = [r for r in results if r.as_expected and r.verdict == "inconclusive"]
     suite = ElementTree.Element(
         "testsuite",
         name="modflow verify",
         tests=str(len(results)),
         failures=str(len(failed)),
         errors=str(len(broken)),
+        skipped=str(len(unclear)),
         time=f"{sum(result.seconds for result in results):.3f}",
     )
     for result in results:
+        home = result.claim.home
         case = ElementTree.SubElement(
             suite,
             "testcase",
-            classname="modflow.claims",
+            classname="modflow.claims" if home is None else f"modflow.claims.{home.name}",
             name=result.claim.id,
             time=f"{result.seconds:.3f}",
         )
@@ -39,6 +42,10 @@ def junit_xml(results: Sequence[ClaimResult]) -> bytes:
             message = f"{result.verdict}, and the registry records {result.claim.expected}"
             ElementTree.SubElement(case, "failure", message=message).text = report
         else:
+            if result in unclear:
+                decide = f": {result.claim.command} would decide it" * bool(result.claim.command)
+                message = f"inconclusive, as on record{decide}"
+                ElementTree.SubElement(case, "skipped", message=message)
             ElementTree.SubElement(case, "system-out").text = report
     root = ElementTree.Element("testsuites")
     root.append(suite)
