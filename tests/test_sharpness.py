@@ -168,6 +168,7 @@ def test_a_quadratic_has_one_sharpness_and_diverges_above_its_bound():
         (lambda: sharpness(quadratic(), count=0), "has 3 eigenvalues, not 0"),
         (lambda: sharpness(quadratic(), count=4), "has 3 eigenvalues, not 4"),
         (lambda: sharpness(quadratic(), np.ones(2)), "must look like the start of quadratic"),
+        (lambda: sharpness(quadratic().loss), "a problem is needed, such as Problem"),
         (lambda: sharpness(NETWORK, {"hidden": 1.0}), "one vector of 310 numbers"),
         (lambda: sharpness(NETWORK, np.full(310, np.nan)), "not finite at this point"),
         (lambda: sharpness(Problem(lambda x: x, np.ones(3))), "must return one float64 number"),

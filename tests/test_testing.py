@@ -41,8 +41,8 @@ def heun(h: float) -> float:
 
 def trapezoidal(h: float) -> float:
     """The integral of the square root over [0, 1], of order 3/2: it has no derivative at 0."""
-    x = np.linspace(0, 1, round(1 / h) + 1)
-    return abs(2 / 3 - float(np.trapezoid(np.sqrt(x), x)))
+    y = np.sqrt(np.linspace(0, 1, round(1 / h) + 1))
+    return abs(2 / 3 - h * float(y.sum() - y[-1] / 2))
 
 
 RULES = [(euler, 1), (heun, 2), (trapezoidal, 1.5)]

@@ -140,6 +140,8 @@ def lanczos(operator: LinearOperator, count: int, tolerance: float, guess: Any =
 
 def _flat(problem: Problem, x: PyTree[Any]) -> Float[np.ndarray, " parameters"]:
     """The parameters as one vector; x is a pytree like the starting point, or that vector."""
+    if not isinstance(problem, Problem):
+        raise ModflowError(f"a problem is needed, such as Problem(loss, start); got {problem!r}")
     start = problem.start_arrays()
     if x is None:
         return np.asarray(ravel_pytree(start)[0])

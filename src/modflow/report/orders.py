@@ -69,7 +69,8 @@ def save_plot(
         return f"no plot: {first_line(error)}"
     except ImportError:
         return "no plot: matplotlib is not installed"
-    return f"plot: {path}"
+    here = Path.cwd()
+    return f"plot: {path.relative_to(here) if path.is_relative_to(here) else path}"
 
 
 def _mark(number: int) -> str:
