@@ -22,9 +22,10 @@ def reference() -> str:
 
     group = get_command(app)
     context = Context(group, info_name="modflow")
-    return "\n".join(
+    pages = (
         get_docs_for_click(
             obj=group.get_command(context, name), ctx=context, indent=1, call_prefix="modflow"
         )
         for name in group.list_commands(context)
     )
+    return "\n".join(pages).replace("```console\n$ ", "```text\n")  # a form, no command
