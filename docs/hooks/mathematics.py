@@ -16,6 +16,7 @@ import re
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from mkdocs.exceptions import PluginError
 
@@ -25,6 +26,8 @@ FORMULA = re.compile(
 TAG = re.compile(r"\\tag\{([^{}]*)\}")
 ANNOTATION = re.compile(r"<annotation\b.*?</annotation>|</?semantics>", re.DOTALL)
 
+NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+PRIMES = set("′″‴⁗")
 FONT = "assets/STIXTwoMath.woff"
 """As assets/modflow.css has it."""
 ITALICS = "ℎ" + "".join(map(chr, (*range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C))))
@@ -93,8 +96,21 @@ def mathml(formulas: list[tuple[bool, str]]) -> list[str]:
         raise RuntimeError(f"pandoc made {len(made)} formulas of {len(formulas)}")
     return [
         _displayed(one, TAG.search(tex)) if block else one
-        for one, (block, tex) in zip(made, formulas, strict=True)
+        for one, (block, tex) in zip(map(_with_primes, made), formulas, strict=True)
     ]
+
+
+def _with_primes(formula: str) -> str:
+    """Primes beside their letters: they are raised already, and would be too small above."""
+    if not PRIMES & set(formula):
+        return formula
+    math = ElementTree.fromstring(formula)
+    for power in math.iter(f"{{{NAMESPACE}}}msup"):
+        if power[1].text in PRIMES:
+            power.tag = f"{{{NAMESPACE}}}mrow"
+            power[1].attrib.update(form="postfix", lspace="0", rspace="0")
+    ElementTree.register_namespace("", NAMESPACE)
+    return ElementTree.tostring(math, encoding="unicode")
 
 
 def _displayed(formula: str, tag: re.Match[str] | None) -> str:
