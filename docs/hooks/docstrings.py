@@ -22,15 +22,12 @@ class Docstrings(griffe.Extension):
 
 
 def rewritten(text: str, own: str = "") -> str:
-    """The docstring as Markdown.
+    r"""The docstring as Markdown.
 
-    >>> print(rewritten("See `Flow`.\\n\\n>>> 1 + 1\\n2"))
-    See [`Flow`][modflow.Flow].
-    <BLANKLINE>
-    ```pycon
-    >>> 1 + 1
-    2
-    ```
+    >>> rewritten("See `Flow`.")
+    'See [`Flow`][modflow.Flow].'
+    >>> rewritten(">>> 1 + 1\n2").splitlines()
+    ['```pycon', '>>> 1 + 1', '2', '```']
     """
     blocks = []
     for block in re.split(r"\n\s*\n", text):
