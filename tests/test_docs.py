@@ -67,7 +67,9 @@ NOT_RUN = {
 
 SLOW = {
     "$ modflow sweep --problem digits-mlp --order 2": "minutes",
-    "$ modflow sweep --problem digits-resnet --order 2": "minutes; all four, three quarters of an hour on a busy machine",
+    "$ modflow sweep --problem digits-resnet --order 2": (
+        "minutes; all four, three quarters of an hour on a busy machine"
+    ),
     "$ modflow sweep --problem digits-mlp-relu --order 2": "minutes",
     "$ modflow sweep --problem digits-mlp-relu --order 1 --T 0.05 "
     "--h 0.0015625,0.00078125,0.000390625,0.0001953125": "minutes",
