@@ -151,10 +151,16 @@ def test_what_is_no_mathematics_is_refused():
 
 
 def test_every_public_name_is_in_the_reference(pages):
-    found = set().union(
-        *(page.ids for path, page in pages.items() if path.parent.name == "reference")
-    )
+    from modflow import claims, documents, testing
+
+    reference = (page.ids for path, page in pages.items() if path.parent.name == "reference")
+    found = set().union(*reference)
     assert {f"modflow.{name}" for name in modflow.__all__} <= found
+    for module in (claims, documents, testing):
+        names = (name for name in module.__all__ if callable(getattr(module, name)))
+        own = {f"{module.__name__}.{name}" for name in names} - {"modflow.claims.default_jobs"}
+        also = {f"modflow.{name}" for name in modflow.__all__}
+        assert {name for name in own if f"modflow.{name.rpartition('.')[2]}" not in also} <= found
 
 
 def test_docstrings_are_rendered_as_they_are_meant(pages):
