@@ -37,6 +37,7 @@ NOT_RUN = {
     "python3 -m venv .venv && . .venv/bin/activate && pip install '.[test]' && pytest -n auto": (
         "CI runs it, from this line of the README"
     ),
+    "$ python3 -m venv .venv": "installs modflow, as CI does with the README's two commands",
     "modflow sweep --plot sweep.svg": "`modflow sweep` runs above; test_report.py draws figures",
     "$ modflow train --data mnist --data-dir DIR --network resnet-18 --width 16 "
     "--h 0.05,0.1,0.2 --seeds 3": "needs MNIST in the reader's own folder, and hours",
@@ -76,7 +77,7 @@ SLOW = {
 }
 """The first line of a block, and how long it takes: run by `pytest -m slow` alone."""
 
-SECONDS = re.compile(r"\d+\.\d s\b")
+SECONDS = re.compile(r"\d+\.\d s\b|\bin \d+\.\d+s\b")
 TITLE = re.compile(r'\btitle="([^"]+)"')
 COMMANDS = re.compile(r"(modflow|pip|python3?|pytest|dask|mkdocs|import|from|>>>|\$) ")
 
@@ -171,7 +172,9 @@ def call(command: str, run) -> tuple[int, str]:
 
 
 def expected_status(shown: str) -> int:
-    """0, or what a verdict is told by."""
+    """0, or what a verdict or pytest's last line is told by."""
+    if re.search(r"^\d+ failed\b.* in ", shown, re.MULTILINE):
+        return 1
     verdict = re.search(r"^verdict +(\w+)", shown, re.MULTILINE)
     return {"fail": 1, "inconclusive": 3}.get(verdict[1], 0) if verdict else 0
 
