@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -294,6 +295,7 @@ def test_a_file_that_breaks_off_anywhere_is_refused_or_read(tmp_path: Path) -> N
     ("text", "message"),
     [
         ("[", "it is no JSON"),
+        ("[" * 100_000, "it is no JSON"),
         ("{}", "a list of objects"),
         ("[1]", "a list of objects"),
         ('[{"title": "T"}]', "reference 1 has no id"),
@@ -348,6 +350,18 @@ def test_a_style_that_cannot_say_it_is_refused(tmp_path: Path) -> None:
         found.cite([("Hairer2006", "IX.9")])
     with pytest.raises(ModflowError, match="numbers references that it sorts"):
         numbered(tmp_path, sort=SORT)
+
+
+def test_a_style_that_cannot_sort_is_refused(tmp_path: Path) -> None:
+    usual = files("citeproc").joinpath("data/styles/harvard-cite-them-right.csl").read_text("utf-8")
+    # In the macro that the sort is by, while citations have another one.
+    before, _, after = usual.partition('font-style="italic"')
+    (tmp_path / "own.csl").write_text(before + 'font-style="slanted"' + after, "utf-8")
+    (tmp_path / "all.bib").write_text(BOOK, encoding="utf-8")
+    found = Bibliography(tmp_path / "all.bib", tmp_path / "own.csl")
+    found.cite([("Hairer2006", None)])
+    with pytest.raises(ModflowError, match=r"all\.bib: cannot sort references in this style"):
+        found.entries()
 
 
 @pytest.mark.parametrize("text", ["", "no XML", "<style/>", "<a><b></a>"])

@@ -262,6 +262,7 @@ def test_what_every_document_depends_on(
         "{",
         "[]",
         "{}",
+        "[" * 100_000,
         '{"version": 0, "fingerprint": null, "seconds": 1, "equations": 1, "inputs": [], '
         '"files": {}}',
         '{"version": 1, "fingerprint": null, "seconds": "x", "equations": 1, "inputs": [], '

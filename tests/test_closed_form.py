@@ -332,6 +332,17 @@ def test_expressions_that_are_in_the_ring(text, value):
         "beta**",
         "",
         "nan",
+        "1 % 0",
+        "[][0]",
+        "Integer('x')",
+        "\ud800",
+        "-" * 5000 + "1",
+        "beta == 1",
+        "not k",
+        float("nan"),
+        float("inf"),
+        True,
+        None,
     ],
 )
 def test_expressions_that_are_not(text):

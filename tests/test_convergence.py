@@ -231,6 +231,8 @@ def test_four_exact_points_suffice():
         ([-1, 1, 2], [1, 2, 3], {}, "positive and finite"),
         ([1, 3, 2], [1, 2, 3], {}, "sort them"),
         ([1, 2, 2], [1, 2, 3], {}, "drop repeats"),
+        ([1, 2, math.nextafter(2, 3)], [1, 2, 3], {}, "too close together"),
+        ([1, 2, 1e101], [1, 2, 3], {}, "within a factor of 1e100"),
         ([1, 2, 3], [1, -2, 3], {}, "not be negative"),
         ([1, 2, 3], [1, 2, 3], {"uncertainties": [0, 0, -1]}, "finite and not negative"),
         ([1, 2, 3], [1, 2, 3], {"uncertainties": [0, 0, math.nan]}, "finite and not negative"),
@@ -246,6 +248,23 @@ def test_bad_input(steps, errors, options, message):
     with pytest.raises(ModflowError, match=message) as caught:
         estimate_order(steps, errors, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("power", [-1064, -700, 700, 1026])
+@pytest.mark.filterwarnings("error")
+def test_the_unit_of_step_sizes_does_not_matter(power):
+    # Powers of two: not even the smallest of floats is rounded.
+    steps, errors = 2.0 ** -np.arange(3, 11), STEPS**2 * (1 + STEPS)
+    usual = estimate_order(steps, errors, 2)
+    found = estimate_order(np.ldexp(steps, power), errors, 2)
+    assert (found.verdict, found.order) == (PASS, pytest.approx(usual.order))
+    assert found.interval == pytest.approx(usual.interval)
+
+
+@pytest.mark.filterwarnings("error")
+def test_uncertainties_of_any_size():
+    found = estimate_order([4, 2, 1], [1, 1, 1], 2, uncertainties=[1e308, 0, 5e-324])
+    assert [i for i, _ in found.excluded] == [0]
 
 
 def test_the_result():

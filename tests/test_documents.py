@@ -238,6 +238,8 @@ def test_unknown_labels_values_and_keys_are_named(tmp_path):
         Document("Figures").figure(tmp_path / "a.png", caption="None.")
     with pytest.raises(ModflowError, match="no formula that SymPy can read"):
         document.equation("1 +* 2", "3")
+    with pytest.raises(ModflowError, match=r"calculates with \(x, x\), which is no number"):
+        document.equation("x", "x + (x, x)")
     with pytest.raises(ModflowError, match="unknown kind of statement"), document.statement("law"):
         pass
     with pytest.raises(ModflowError, match="cannot have a image"):

@@ -70,6 +70,10 @@ _STRAY_SD, _DRIFT_SD = 2.0, 3.0
 _ABOVE_UNCERTAINTY = 3.0
 _ROUNDING_LEVEL = 1e-5
 _FLOOR_OVER_STATED = 10.0
+# What floating point can tell: logarithms that differ by more than their rounding, and squares of
+# ratios that do not overflow.
+_APART = 1e-9
+_RANGE = math.log(1e100)
 
 
 class Verdict(StrEnum):
@@ -144,7 +148,8 @@ def estimate_order(
 ) -> OrderEstimate:
     """Estimate the order of convergence and compare it with the expected one.
 
-    `step_sizes` are positive and strictly monotone; `errors` are the errors at these, 0, inf and
+    `step_sizes` are positive and strictly monotone, neither within 1e-9 of each other nor more than
+    a factor of 1e100 apart; `errors` are the errors at these, 0, inf and
     nan being allowed and set aside.  `uncertainties`, if given, bound how far each error may be
     off (rounding, the accuracy of the reference solution): one for each, or one for all.  The rule
     is in the module docstring.
@@ -267,7 +272,7 @@ def _unusable(e: Array, u: Array | None) -> dict[int, str]:
             why[i] = "the error is not finite: the computation diverged"
         elif error == 0:
             why[i] = "the error is exactly 0: below rounding"
-        elif u is not None and error <= _ABOVE_UNCERTAINTY * u[i]:
+        elif u is not None and error / _ABOVE_UNCERTAINTY <= u[i]:
             why[i] = f"the error is within {_ABOVE_UNCERTAINTY:g} times its uncertainty {u[i]:.1e}"
     return why
 
@@ -293,6 +298,10 @@ def _validated(
     if not ((steps > 0).all() or (steps < 0).all()):
         problem = "sort them, with their errors" if np.unique(h).size == h.size else "drop repeats"
         raise ModflowError(f"step_sizes must strictly increase or strictly decrease; {problem}.")
+    if np.abs(np.diff(np.log(h))).min() < _APART:
+        raise ModflowError("step_sizes are too close together to show an order; halve them.")
+    if abs(math.log(h[0]) - math.log(h[-1])) > _RANGE:
+        raise ModflowError("step_sizes must lie within a factor of 1e100 of each other.")
     if (e < 0).any():
         raise ModflowError("errors must not be negative; give absolute values or norms.")
     if u is not None and not (np.isfinite(u).all() and (u >= 0).all()):
@@ -354,7 +363,7 @@ def _rounding_limit(e: Array, u: Array | None) -> float:
         return 0.0
     if u is not None:
         return _FLOOR_OVER_STATED * float(u[-1])
-    return _ROUNDING_LEVEL * max(1.0, float(np.median(e)))
+    return _ROUNDING_LEVEL * max(1.0, 2 * float(np.median(e / 2)))  # a sum may overflow
 
 
 def _find_floor(h: Array, e: Array) -> float | None:

@@ -98,6 +98,8 @@ def posterior_of(h: Array, e: Array, u: Array | None) -> Posterior:
     x = np.log(h)
     columns = np.stack([np.ones(h.size), x - x.mean(), np.log(e)], axis=1)
     diagonals = _noise_variances(e, u)[:, :, None] * np.eye(h.size)
+    # L is relative to h. The power of two rounds nothing, and keeps what follows from overflowing.
+    h = np.ldexp(h, -round(x.mean() / math.log(2)))
     scales, prior = _scales(h)
     parts = []
     for gamma, chance in _EXPONENTS:

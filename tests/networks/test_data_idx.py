@@ -75,6 +75,8 @@ def test_no_entries_are_an_array_too(tmp_path: Path) -> None:
         (BYTES + b"\0", "has 19 bytes; its header promises 18"),
         # More than any memory holds: not to be asked for.
         (b"\0\0\x0e\x03" + b"\xff" * 12 + b"\0", f"promises {16 + 8 * (2**32 - 1) ** 3}"),
+        (b"\0\0\x08\x03" + bytes(4) + b"\xff" * 8, "which no array can have"),
+        (b"\0\0\x08\xff" + b"\0\0\0\x01" * 255 + b"\0", "1 x 1, which no array can have"),
     ],
 )
 @pytest.mark.parametrize("name", ["file", "file.gz"])

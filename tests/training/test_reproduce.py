@@ -12,7 +12,7 @@ from modflow.claims._trainings import Difference, all_of, variances_differ
 from modflow.schemas import schema_text
 from modflow.training import paper
 from modflow.training.experiment import Experiment
-from modflow.training.history import History
+from modflow.training.history import ALWAYS, History
 from modflow.training.paper import FIGURES, SCALES, reproduction
 from modflow.training.store import Store
 
@@ -161,9 +161,11 @@ def made_up(folder, figure, accuracy, scale="paper", diverged=None):
         store = Store(folder / part.name, part.experiment, {"data_sha256": "0"})
         store.plan(part.runs, 1)
         for run in part.runs:
+            steps = [0, *range(part.experiment.steps - 3, part.experiment.steps + 1)]
             rows = [
-                {"step": k, "train_loss": 0.1, "test_accuracy": accuracy(part, run, k) / 100}
-                for k in range(5)
+                dict.fromkeys(ALWAYS, 0.1)
+                | {"step": step, "test_accuracy": accuracy(part, run, k) / 100}
+                for k, step in enumerate(steps)
             ]
             store.keep(History(run, rows, diverged if run == part.runs[0] else None), {})
 

@@ -111,10 +111,14 @@ class Bibliography:
 
         # What a style does not order is in the order of the keys, not of the citations.
         numbered = _is_numbered(self._rules)
-        with warnings.catch_warnings(action="ignore"):
-            by = self._empty(self._references.folded())
-            by.register(Citation([CitationItem(k) for k in (keys if numbered else sorted(keys))]))
-            by.sort()
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                by = self._empty(self._references.folded())
+                ordered = keys if numbered else sorted(keys)
+                by.register(Citation([CitationItem(key) for key in ordered]))
+                by.sort()
+        except Exception as error:  # citeproc raises whatever happens
+            raise ModflowError(f"{self.path}: cannot sort references in this style") from error
         return list(by.keys)
 
     def _tell_apart(self) -> None:

@@ -138,7 +138,7 @@ def record(document: Path, out: Path) -> Record | None:
         content = json.loads(_place(document, out).read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return Record()
     known = {
         "version": int,

@@ -54,7 +54,13 @@ def read_expression(text: str, names: dict[str, Any]) -> Any:
         raise ModflowError(
             f"{text!r} is no formula that SymPy can read: {first_line(error)}"
         ) from error
-    return sympy.sympify(expression)
+    expression = sympy.sympify(expression)
+    for part in sympy.preorder_traversal(expression):
+        if isinstance(part, sympy.Add | sympy.Mul | sympy.Pow):
+            for term in part.args:
+                if not isinstance(term, sympy.Expr | sympy.MatrixBase):
+                    raise ModflowError(f"{text!r} calculates with {term}, which is no number")
+    return expression
 
 
 def decimal(number: sympy.Float) -> str:

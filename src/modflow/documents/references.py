@@ -323,7 +323,7 @@ _MACROS = {
 def _from_json(text: str, hidden: Hidden) -> References:
     try:
         items = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter where it is nested too deeply
         raise ModflowError(f"it is no JSON: {error}") from error
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ModflowError("CSL JSON is a list of objects, one for each reference")

@@ -34,6 +34,12 @@ from .recurrence import solve
 from .render import to_sympy
 from .symbols import K
 
+_NO_EXPRESSION = (
+    *(SyntaxError, TypeError, ValueError, AttributeError, NameError, LookupError, ArithmeticError),
+    *(RecursionError, MemoryError),
+)
+"""What SymPy lets through of Python's errors where a text is no expression."""
+
 
 class ClosedFormRing:
     """Q(parameters)[k, λ_1^k, ..., λ_m^k], the ring of a method's coefficients.
@@ -81,21 +87,22 @@ class ClosedFormRing:
         given = value
         if isinstance(value, ClosedForm):
             return value if value.ring is self else self(value.to_sympy())
-        if isinstance(value, int | Fraction):
+        if isinstance(value, int | Fraction) and not isinstance(value, bool):
             value = Fraction(value)
             return self._element(self._context.constant(value.numerator), value.denominator)
         if isinstance(value, str):
             names = dict(zip(self.parameters, self.symbols, strict=True))
             try:
                 value = sympy.sympify(value, locals={"k": K, **names})
-            except (sympy.SympifyError, SyntaxError, TypeError, AttributeError) as error:
+            except _NO_EXPRESSION as error:
                 raise ModflowError(f"{value!r} is no expression in {self}") from error
-        value = exact_number(value)
-        if isinstance(value, Fraction):
-            return self(value)
         try:
+            # A comparison is no coefficient, though Python takes True for 1.
+            value = None if isinstance(value, bool) else exact_number(value)
+            if isinstance(value, Fraction):
+                return self(value)
             value = sympy.sympify(value)
-        except (sympy.SympifyError, TypeError, ValueError, NotImplementedError):
+        except (TypeError, ValueError, NotImplementedError):  # also a float that is not finite
             value = None
         if not isinstance(value, sympy.Basic):
             raise ModflowError(f"{given!r} is no expression in {self}")

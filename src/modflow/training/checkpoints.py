@@ -22,8 +22,9 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path) -> None:
-        # Its log says of each checkpoint what the progress says already.
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        # Its log says of each checkpoint what the progress says already, and of a damaged one what
+        # is said here in a line.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
         import orbax.checkpoint as ocp
 
         self._folder, self._ocp = folder.resolve(), ocp
@@ -69,8 +70,7 @@ class Checkpoints:
 
     def _clear(self) -> None:
         """Take away what was begun, and fills the disk."""
-        # What a write that failed has left undone is told when it is thrown away: once is enough.
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        _tell_once()
         for path in self._folder.glob("*.orbax-checkpoint-tmp*"):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -88,10 +88,11 @@ class Checkpoints:
         both = args.Composite(state=args.StandardRestore(arrays), notes=args.JsonRestore())
         try:
             found = self._manager.restore(step, args=both)
-            for name, expected in arrays.items():
-                if np.shape(found.state[name]) != expected.shape:
+            for name in arrays.keys() | found.state.keys():
+                if np.shape(found.state[name]) != arrays[name].shape:
                     raise ValueError(f"{name} has another shape")
         except Exception as error:  # whatever the formats below it raise for a damaged file
+            _tell_once()
             raise ModflowError(
                 f"the checkpoint in {self._folder} cannot be read, or is of another training; "
                 "remove that folder to begin again"
@@ -110,3 +111,8 @@ class Checkpoints:
         """Take the folder away: the training has ended."""
         self.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _tell_once() -> None:
+    """What has failed is said by an error; its other parts are not, when they are thrown away."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)

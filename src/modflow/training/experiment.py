@@ -101,8 +101,10 @@ class Experiment:
             ("precision", self.precision, PRECISIONS),
             ("decay of the step size", self.decay, tuple(DECAYS)),
         ):
-            if name not in known:
-                raise UnknownNameError(what, name, known)
+            if not isinstance(name, str) or name not in known:
+                raise UnknownNameError(what, str(name), known)
+        if not isinstance(self.batch_norm, bool):
+            raise ModflowError(f"batch_norm is true or false; got {self.batch_norm!r}")
         for name in ("train", "test", "size", "width", "batch"):
             value = getattr(self, name)
             if value is not None and (not is_whole(value) or value < 1):
@@ -149,10 +151,12 @@ class Experiment:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> Experiment:
+    def from_dict(cls, given: Any) -> Experiment:
         """The inverse of `to_dict`; ModflowError for what is no experiment."""
+        if not isinstance(given, Mapping):
+            raise ModflowError("it has no experiment")
         known = {field.name for field in fields(cls)}
-        strange = sorted(set(given) - known)
+        strange = sorted(map(str, set(given) - known))
         if strange:
             raise UnknownNameError("setting", strange[0], known)
         return cls(**given)

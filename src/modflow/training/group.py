@@ -121,9 +121,7 @@ class Group:
         found = checkpoints and checkpoints.load(state)
         if found:
             k, state, notes = found
-            histories = [History.from_dict(each) for each in notes["histories"]]
-            losses = notes["losses"]
-            self._check(notes.get("experiment"), [each.run for each in histories])
+            histories, losses = self._resumed(k, notes)
             self._kept = True
         capacity = self._capacity
         saved, chunk = time.monotonic(), 1
@@ -182,13 +180,32 @@ class Group:
                 checkpoints.close()
         return histories
 
-    def _check(self, fingerprint: Any, runs: Sequence[Run]) -> None:
-        """Raise ModflowError unless a checkpoint is of this training."""
-        if fingerprint not in (None, self._fingerprint) or tuple(runs) != self.runs:
+    def _resumed(self, k: int, notes: Any) -> tuple[list[History], list[list[float]]]:
+        """What a checkpoint says of the k steps before it.
+
+        Raises ModflowError unless it is whole, and of this training.
+        """
+        try:
+            found, losses, of = notes["histories"], notes["losses"], notes.get("experiment")
+            histories = [History.from_dict(each) for each in found]
+            last = max((row["step"] for each in histories for row in each.rows), default=0)
+            numbers = all(type(loss) in (int, float) for each in losses for loss in each)
+            whole = numbers and len(losses) == len(histories) and last <= k <= self.experiment.steps
+        except (ModflowError, KeyError, TypeError, AttributeError):
+            whole = False
+        if not whole:
+            raise ModflowError(
+                f"the checkpoint in {self._folder} is damaged; remove that folder to begin again"
+            )
+        if (
+            of not in (None, self._fingerprint)
+            or tuple(each.run for each in histories) != self.runs
+        ):
             raise ModflowError(
                 f"the checkpoint in {self._folder} is of another training; remove that folder to "
                 "begin again"
             )
+        return histories, losses
 
     # -- what goes in ---------------------------------------------------------------------------
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import ModflowError, UnknownNameError
+from ..grid import is_whole
 from .experiment import Run
 
 Row = dict[str, float]
@@ -34,8 +38,14 @@ COLUMNS = {
 }
 """The columns of a run's table, and what they mean. Not all of them are there in each run."""
 
+ALWAYS = (
+    *("step", "epoch", "rate", "train_loss", "train_accuracy", "test_loss", "test_accuracy"),
+    *("gradient_squared", "drift", "velocity", "regularizer", "threshold"),
+)
+"""Those of each row."""
 FLOW_COLUMNS = ("flow_distance", "flow_length", "flow_error")
 """Those of the modified flow."""
+_COLUMN = re.compile("|".join([*COLUMNS, r"sharpness_\d+"]), re.ASCII)
 
 
 @dataclass
@@ -79,14 +89,38 @@ class History:
         }
 
     @classmethod
-    def from_dict(cls, given: dict[str, Any]) -> History:
-        """The inverse of `to_dict`."""
-        run = Run(given["h"], given["beta"], given["seed"])
-        rows = [
-            {name: float(value) if isinstance(value, str) else value for name, value in row.items()}
-            for row in given["rows"]
-        ]
-        return cls(run, rows, given["diverged"])
+    def from_dict(cls, given: Any) -> History:
+        """The inverse of `to_dict`. Raises ModflowError, with what is wrong, for what is none."""
+        if not isinstance(given, dict):
+            raise ModflowError("it has no rows")
+        try:
+            run = Run(_number(given["h"]), _number(given["beta"]), given["seed"])
+            found, diverged = given["rows"], given["diverged"]
+        except KeyError as error:
+            raise ModflowError(f"it lacks {error}") from error
+        if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+            raise ModflowError("its rows are no lists of numbers with names")
+        rows = [{name: _number(value) for name, value in row.items()} for row in found]
+        for row in rows:
+            if lacking := [name for name in ALWAYS if name not in row]:
+                raise ModflowError(f"a row lacks {lacking[0]}")
+            if strange := [name for name in row if not _COLUMN.fullmatch(name)]:
+                raise UnknownNameError("column", strange[0], COLUMNS)
+        steps = [row["step"] for row in rows]
+        if not all(map(is_whole, steps)) or steps != sorted({step for step in steps if step >= 0}):
+            raise ModflowError("its steps are no rising whole numbers")
+        if diverged is not None and (not is_whole(diverged) or diverged < 0):
+            raise ModflowError(f"it diverged at {diverged!r}, which is no step")
+        return cls(run, rows, diverged)
+
+
+def _number(value: Any) -> float:
+    """As `to_dict` has it: one that is not finite is a string."""
+    if isinstance(value, str) and value in ("nan", "inf", "-inf"):
+        return float(value)
+    if type(value) in (int, float) and abs(value) <= sys.float_info.max:
+        return value
+    raise ModflowError(f"{value!r} is no number")
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModflowError
+from ..errors import ModflowError, UnknownNameError
 from ..files import write_atomically
+from ..grid import is_whole
+from .devices import STEPPINGS
 from .experiment import Experiment, Run
 from .history import FLOW_COLUMNS, History, table
 
@@ -50,15 +52,49 @@ class Recorded:
     def read(cls, path: Path) -> Recorded:
         """From the file. Raises ModflowError where it is none of a training, or damaged."""
         found = _read(path)
-        experiment = _experiment(found, path)
-        try:
-            groups = tuple(tuple(map(parse_run, group)) for group in found["groups"])
-            digest = str(found["data_sha256"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ModflowError(f"{path} is damaged: {error}") from error
-        if not any(groups):
+        experiment, settled = _experiment(found, path), _Settled.of(found, path)
+        if not settled.groups:
             raise ModflowError(f"there are no runs in {path}")
-        return cls(experiment, groups, found.get("stepping"), found.get("threads"), digest)
+        digest = found.get("data_sha256")
+        if not isinstance(digest, str):
+            raise ModflowError(f"{path} is damaged: it has no data_sha256")
+        groups = tuple(tuple(map(parse_run, group)) for group in settled.groups)
+        return cls(experiment, groups, settled.stepping, settled.threads, digest)
+
+
+@dataclass
+class _Settled:
+    """What is settled about the runs of a folder, beside their experiment."""
+
+    groups: list[list[str]]
+    stepping: str | None = None
+    threads: int | None = None
+
+    @classmethod
+    def of(cls, found: dict[str, Any], path: Path) -> _Settled:
+        """What a configuration has of it. Raises ModflowError where that makes no sense."""
+        settled = cls(found.get("groups", []), found.get("stepping"), found.get("threads"))
+        try:
+            settled._check()
+        except ModflowError as error:
+            raise ModflowError(f"{path} is damaged: {error}") from error
+        return settled
+
+    def _check(self) -> None:
+        names = list[str]()
+        for group in self.groups if isinstance(self.groups, list) else [None]:
+            if not isinstance(group, list) or not group or not all(type(n) is str for n in group):
+                raise ModflowError("its groups are no lists of the names of runs")
+            names += group
+        for name in names:
+            if (own := parse_run(name).name) != name:
+                raise ModflowError(f"the run {own} is called {name!r} in it")
+        if len(set(names)) < len(names):
+            raise ModflowError("it has a run twice")
+        if self.stepping is not None and self.stepping not in STEPPINGS:
+            raise UnknownNameError("way of making steps", str(self.stepping), STEPPINGS)
+        if self.threads is not None and (not is_whole(self.threads) or self.threads < 1):
+            raise ModflowError(f"{self.threads!r} is no number of threads")
 
 
 class Store:
@@ -82,9 +118,9 @@ class Store:
         self._origin = origin
         self._fingerprint = experiment.fingerprint(origin["data_sha256"])
         self._done: dict[str, History] = {}
-        self._groups: list[list[str]] = found.get("groups", [])
-        self._stepping: str | None = found.get("stepping")
-        self._threads: int | None = found.get("threads")
+        settled = _Settled.of(found, self._config)
+        self._groups, self._stepping = settled.groups, settled.stepping
+        self._threads = settled.threads
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -265,13 +301,23 @@ class Store:
 
     def _read_result(self, path: Path) -> History:
         found = _read(path)
-        try:
-            history = History.from_dict(found)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ModflowError(f"{path} is no result of a training; remove it") from error
         if found.get("experiment", self._fingerprint) != self._fingerprint:
             raise ModflowError(f"{path} is of another experiment: give another --out")
+        try:
+            history = History.from_dict(found)
+            self._check_result(history, path.stem)
+        except ModflowError as error:
+            raise ModflowError(
+                f"{path} is no result of a training, {error}: {_remedy(path)}"
+            ) from error
         return history
+
+    def _check_result(self, history: History, name: str) -> None:
+        if history.run.name != name:
+            raise ModflowError(f"it is that of {history.run.name}")
+        steps = self.experiment.steps
+        if history.diverged is None and (not history.rows or history.final["step"] != steps):
+            raise ModflowError(f"it does not end at step {steps}")
 
     def summarize(self, histories: Sequence[History]) -> None:
         """Write runs.csv."""
@@ -298,7 +344,7 @@ def _parts(names: list[str], size: int) -> list[list[str]]:
 def threads_of(folder: Path) -> int | None:
     """How many each process had that trained into a folder; None where that is not known."""
     path = folder / "config.json"
-    return _read(path).get("threads") if path.is_file() else None
+    return _Settled.of(_read(path), path).threads if path.is_file() else None
 
 
 def summary(history: History) -> dict[str, Any]:
@@ -338,8 +384,8 @@ def parse_run(name: str) -> Run:
 
 def _experiment(config: dict[str, Any], path: Path) -> Experiment:
     try:
-        return Experiment.from_dict(config["experiment"])
-    except (KeyError, TypeError, ModflowError) as error:
+        return Experiment.from_dict(config.get("experiment"))
+    except ModflowError as error:
         raise ModflowError(f"{path} is no configuration of a training: {error}") from error
 
 
@@ -350,6 +396,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ModflowError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
         raise ModflowError(f"{path} is damaged ({error}): {_remedy(path)}") from error
+    except RecursionError as error:
+        raise ModflowError(f"{path} is damaged (nested too deeply): {_remedy(path)}") from error
     if not isinstance(found, dict):
         raise ModflowError(f"{path} is damaged: {_remedy(path)}")
     return found

@@ -43,11 +43,15 @@ def read_idx(path: Path) -> np.ndarray:
         )
     shape = struct.unpack(f">{dimensions}I", data[4:start])
     kind = np.dtype(_TYPES[code])
-    promised = start + math.prod(shape) * kind.itemsize
+    promised, shown = start + math.prod(shape) * kind.itemsize, " x ".join(map(str, shape))
     if len(data) != promised:
         raise ModflowError(
             f"{path} has {len(data)} bytes; its header promises {promised}, for an array of shape "
-            f"{' x '.join(map(str, shape))}: fetch it anew"
+            f"{shown}: fetch it anew"
         )
+    try:
+        array = np.frombuffer(data, kind, offset=start).reshape(shape)
+    except ValueError as error:  # of too many dimensions, or without entries and too large
+        raise ModflowError(f"{path} has the shape {shown}, which no array can have") from error
     # A copy, in the order of the machine's bytes: what lies on bytes cannot be written to.
-    return np.frombuffer(data, kind, offset=start).reshape(shape).astype(kind.newbyteorder("="))
+    return array.astype(kind.newbyteorder("="))
