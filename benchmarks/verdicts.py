@@ -121,7 +121,7 @@ def main():
     chosen = parser.parse_args()
     made = (synthetic(i, chosen.seed) for i in range(chosen.synthetic))
     found = report("synthetic studies", made)
-    found += report("numerical methods", () if chosen.no_real else real())
+    found += report("numerical methods", () if chosen.no_real else real(chosen.seed))
     found += report("flows of heavy ball and Nesterov", flows.studies(chosen.flows, chosen.seed))
     print("== all together\n")
     print_kinds(found)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .real import EPS, exact
+from .real import EPS, exact, varied
 
 QUOTIENTS = {  # of f at x, its order, the derivative that it approximates
     "forward": (lambda f, x, h: (f(x + h) - f(x)) / h, 1, 1),
@@ -14,11 +14,11 @@ QUOTIENTS = {  # of f at x, its order, the derivative that it approximates
     "second": (lambda f, x, h: (f(x + h) - 2 * f(x) + f(x - h)) / h**2, 2, 2),
     "complex step": (lambda f, x, h: f(x + 1j * h).imag / h, 2, 1),
 }
-FUNCTIONS = {  # f, f', f'', x
-    "exp": (np.exp, math.exp, math.exp, 0.7),
-    "sin": (np.sin, math.cos, lambda x: -math.sin(x), 0.5),
+FUNCTIONS = {  # f, f', f'', where
+    "exp": (np.exp, math.exp, math.exp, (0.2, 1.0)),
+    "sin": (np.sin, math.cos, lambda x: -math.sin(x), (0.3, 0.9)),
     "1/(1+x)": (
-        lambda x: 1 / (1 + x), lambda x: -1 / (1 + x) ** 2, lambda x: 2 / (1 + x) ** 3, 0.2
+        lambda x: 1 / (1 + x), lambda x: -1 / (1 + x) ** 2, lambda x: 2 / (1 + x) ** 3, (0.0, 0.5)
     ),
 }  # fmt: skip
 
@@ -40,8 +40,9 @@ def halvings(first, points):
     return 2.0 ** -np.arange(first, first + points)
 
 
-def studies():
-    for label, (f, first, second, x) in FUNCTIONS.items():
+def studies(rng):
+    for label, (f, first, second, where) in FUNCTIONS.items():
+        x = rng.uniform(*where)
         for name, (quotient, order, degree) in QUOTIENTS.items():
             true = first(x) if degree == 1 else second(x)
             for start, points, stated in (
@@ -67,22 +68,23 @@ def studies():
             lambda x: x + x**5 + x**7, 1.0, 0.0, steps, nominal=2.0,
         )  # fmt: skip
         for a in (1.5, 4 / 3, 1.7, 2.5):
+            c = rng.uniform(0.5, 2)
 
-            def f(x, a=a):
-                return np.sin(x) + abs(x) ** a
+            def f(x, a=a, c=c):
+                return np.sin(x) + c * abs(x) ** a
 
             yield study(
                 "fractional", f"forward, sin x + |x|^{a:.3g}, {points} sizes", a - 1, forward, f,
                 1.0, 0.0, steps, nominal=1.0,
             )  # fmt: skip
-        for c in (3.0, 12.0, 50.0):  # h/2 + (1/6 - c) h² changes sign near 1/(2c)
+        for c in varied(rng, 3.0, 12.0, 50.0):  # h/2 + (1/6 - c) h² changes sign near 1/(2c)
             yield study(
-                "oscillation", f"forward, exp - {c:g} x^3, {points} sizes", 1, forward,
+                "oscillation", f"forward, exp - {c:.3g} x^3, {points} sizes", 1, forward,
                 lambda x, c=c: np.exp(x) - c * x**3, 1.0, 0.0, steps,
             )  # fmt: skip
-        for slip in (0.1, 1e-2, 1e-3, 1e-4, 1e-5):
+        for slip in varied(rng, 0.1, 1e-2, 1e-3, 1e-4, 1e-5):
             yield study(
-                "turn", f"five-point off by {slip:g}, {points} sizes", 2,
+                "turn", f"five-point off by {slip:.1e}, {points} sizes", 2,
                 lambda f, x, h, slip=slip: wide(f, x, h, 4 / 3 * (1 + slip)), np.exp,
                 math.exp(0.7), 0.7, steps, nominal=4.0,
             )  # fmt: skip

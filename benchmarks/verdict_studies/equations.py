@@ -14,15 +14,26 @@ from scipy.linalg import solve_banded
 from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import spsolve
 
-from .real import EPS, exact, halved
+from .real import EPS, exact, halved, varied
 
 GAUSS, WEIGHTS = np.polynomial.legendre.leggauss(6)
-SMOOTH = {  # u and u', with u = 0 at both ends; -u'' + u = f
-    "sin": (lambda x: np.sin(np.pi * x), lambda x: np.pi * np.cos(np.pi * x),
-            lambda x: (1 + np.pi**2) * np.sin(np.pi * x)),
-    "x (1-x) e^x": (lambda x: x * (1 - x) * np.exp(x), lambda x: (1 - x - x**2) * np.exp(x),
-                    lambda x: 4 * x * np.exp(x)),
-}  # fmt: skip
+
+
+def smooth(rng):
+    """u, u' and f with -u'' + u = f, u = 0 at both ends."""
+    g = rng.uniform(0.5, 1.5)
+    return {
+        "sin": (
+            lambda x: np.sin(np.pi * x),
+            lambda x: np.pi * np.cos(np.pi * x),
+            lambda x: (1 + np.pi**2) * np.sin(np.pi * x),
+        ),
+        f"x (1-x) e^{g:.2f}x": (
+            lambda x: x * (1 - x) * np.exp(g * x),
+            lambda x: (1 - 2 * x + g * x * (1 - x)) * np.exp(g * x),
+            lambda x: (2 - 2 * g * (1 - 2 * x) + (1 - g * g) * x * (1 - x)) * np.exp(g * x),
+        ),
+    }
 
 
 def elements(degree, f, n):
@@ -72,9 +83,9 @@ def of(kind, name, order, numbers, errors, floor=0.0, **more):
     return exact(kind, f"{name}, {len(numbers)} sizes", order, steps, errors, floor, **more)
 
 
-def studies():
+def studies(rng):
     for numbers in (halved(4, 5), halved(3, 8)):
-        for label, (u, du, f) in SMOOTH.items():
+        for label, (u, du, f) in smooth(rng).items():
             for k in (1, 2):
                 flat, steep, nodes = zip(
                     *(element_errors(k, u, du, f, n) for n in numbers), strict=True
@@ -88,21 +99,26 @@ def studies():
                 "smooth", f"differences, {label}", 2, numbers, [centred(u, f, n) for n in numbers]
             )
         yield of("smooth", "one-sided end", 1, numbers, [neumann(n) for n in numbers], nominal=2.0)
-        for a in (0.6, 0.8, 1.2, 1.4):  # -u'' = f with u = x^a - x: interpolation is exact at nodes
+        for a in rng.uniform(
+            (0.6, 0.75, 1.1, 1.3), (0.7, 0.9, 1.25, 1.4)
+        ).tolist():  # -u'' = f with u = x^a - x: interpolation is exact at nodes
             steep = [singular(a, n) for n in numbers]
-            yield of("fractional", f"elements in H1, x^{a}", a - 0.5, numbers, steep, nominal=1.0)
+            yield of(
+                "fractional", f"elements in H1, x^{a:.3f}", a - 0.5, numbers, steep, nominal=1.0
+            )
         for name, theta, order in (("Crank-Nicolson", 0.5, 2), ("implicit Euler", 1.0, 1)):
             yield of("smooth", name, order, numbers, [implicit_heat(theta, n) for n in numbers])
     for numbers in (halved(4, 5), halved(4, 6)):
+        second = rng.uniform(0.5, 2)
         for ratio, order in ((1 / 4, 2), (1 / 6, 4)):
-            errors = [heat(ratio, n) for n in numbers]
+            errors = [heat(ratio, n, second) for n in numbers]
             kind = "smooth" if order == 2 else "superconvergence"
             yield of(kind, f"heat, dt = {ratio:.2g} h^2", order, numbers, errors, nominal=2.0)
-    for width in (0.1, 0.02, 0.005):
+    for width in varied(rng, 0.1, 0.02, 0.005):
         numbers = halved(8, 8)
         for name, order in (("upwind", 1), ("central", 2)):
             errors = [layer(width, n, name) for n in numbers]
-            yield of("transient", f"{name} differences, layer {width}", order, numbers, errors)
+            yield of("transient", f"{name} differences, layer {width:.2g}", order, numbers, errors)
     for numbers in (halved(10, 5), halved(10, 8)):
         for share in (0.5, 0.8):
             tag = f"Courant number {share}"
@@ -142,14 +158,15 @@ def singular(a, n):
     return math.sqrt(float((squares - means).sum()))
 
 
-def heat(ratio, n):
-    """u_t = u_xx from sin πx + sin 2πx, up to t = 1/16; explicit Euler with dt = ratio h²."""
+def heat(ratio, n, second):
+    """u_t = u_xx from sin πx and a second mode, up to t = 1/16, by Euler with dt = ratio h²."""
     steps, time, x = round(n * n / 16 / ratio), 1 / 16, np.arange(n + 1) / n
-    v = np.sin(np.pi * x) + np.sin(2 * np.pi * x)
+    v = np.sin(np.pi * x) + second * np.sin(2 * np.pi * x)
     for _ in range(steps):
         v[1:-1] += ratio * (v[2:] - 2 * v[1:-1] + v[:-2])
-    modes = [math.exp(-((m * math.pi) ** 2) * time) * np.sin(m * np.pi * x) for m in (1, 2)]
-    return float(np.abs(v - sum(modes)).max())
+    for m, size in ((1, 1.0), (2, second)):
+        v -= size * math.exp(-((m * math.pi) ** 2) * time) * np.sin(m * np.pi * x)
+    return float(np.abs(v).max())
 
 
 def implicit_heat(theta, n):

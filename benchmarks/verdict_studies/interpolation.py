@@ -11,15 +11,20 @@ import math
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline, CubicSpline
 
-from .real import EPS, exact, halved
+from .real import EPS, exact, halved, varied
 
 SAMPLES = (np.arange(48) + 0.5) / 48
 GAUSS, WEIGHTS = np.polynomial.legendre.leggauss(12)
-SMOOTH = {
-    "exp": (np.exp, np.exp),
-    "cos 3x": (lambda x: np.cos(3 * x), lambda x: -3 * np.sin(3 * x)),
-    "1/(1+x)": (lambda x: 1 / (1 + x), lambda x: -1 / (1 + x) ** 2),
-}
+
+
+def smooth(rng):
+    """Functions and their derivatives."""
+    a, w, b = rng.uniform((0.7, 2, 0.7), (1.5, 4, 1.5)).tolist()
+    return {
+        f"exp {a:.2f}x": (lambda x: np.exp(a * x), lambda x: a * np.exp(a * x)),
+        f"cos {w:.2f}x": (lambda x: np.cos(w * x), lambda x: -w * np.sin(w * x)),
+        f"1/({b:.2f}+x)": (lambda x: 1 / (b + x), lambda x: -1 / (b + x) ** 2),
+    }
 
 
 def cells(nodes, inside):
@@ -52,7 +57,10 @@ def study(kind, name, order, make, f, numbers, norm=largest, end=1.0, grading=1.
     for n in numbers:
         nodes = end * (np.arange(n + 1) / n) ** grading
         errors.append(norm(nodes, make(nodes, f), f))
-    return exact(kind, name, order, [end / n for n in numbers], errors, 4 * EPS, **more)
+    steps = end / np.array(numbers)
+    slopes = norm not in (largest, mean_square, inner)  # rounding is divided by h in them
+    floor = 4 * EPS / (steps if slopes else np.ones(steps.size))
+    return exact(kind, name, order, steps, errors, floor, **more)
 
 
 def natural(nodes, f):
@@ -88,9 +96,9 @@ def inner(nodes, spline, f):
     return float(np.abs(spline(x) - f(x)).max())
 
 
-def studies():
+def studies(rng):
     short, long = halved(4, 5), halved(4, 9)
-    for name, (f, df) in SMOOTH.items():
+    for name, (f, df) in smooth(rng).items():
         for numbers in (short, long):
             tag = f"{name}, {len(numbers)} sizes"
             yield study("smooth", f"constants, {tag}", 1, steps_left, f, numbers)
@@ -118,24 +126,22 @@ def studies():
             "superconvergence", f"natural spline, sin, {len(numbers)} sizes", 4, natural, np.sin,
             numbers, end=math.pi, nominal=2.0,
         )  # fmt: skip
-        for slip in (1.0, 0.1, 1e-2, 1e-3, 1e-4):
+        for slip in varied(rng, 1.0, 0.1, 1e-2, 1e-3, 1e-4):
             yield study(
-                "turn", f"natural spline, sin + {slip:g} x^3, {len(numbers)} sizes", 2, natural,
+                "turn", f"natural spline, sin + {slip:.1e} x^3, {len(numbers)} sizes", 2, natural,
                 lambda x, slip=slip: np.sin(x) + slip * x**3 / 6, numbers, end=math.pi, nominal=4.0,
             )  # fmt: skip
         for a in (1 / 3, 0.5, 0.7, 1.25, 1.5, 1.7):
-            tag = f"x^{a:.3g}, {len(numbers)} sizes"
+            tag, w = f"x^{a:.3g}, {len(numbers)} sizes", rng.uniform(2, 4)
 
             def power(x, a=a):
                 return x**a
 
-            def mixed(x, a=a):
-                return x**a + np.sin(3 * x)
+            def mixed(x, a=a, w=w):
+                return x**a + np.sin(w * x)
 
             yield study("fractional", f"lines, {tag}", a, lines, power, numbers, nominal=2.0)
-            yield study(
-                "fractional", f"lines, sin 3x + {tag}", a, lines, mixed, numbers, nominal=2.0
-            )
+            yield study("fractional", f"lines, sin + {tag}", a, lines, mixed, numbers, nominal=2.0)
             if a < 1:
                 yield study(
                     "smooth", f"lines on a graded mesh, {tag}", 2, lines, power, numbers,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import integrate, special
 
-from .real import EPS, exact, halved
+from .real import EPS, exact, halved, varied
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def array(*values):
     return np.array(values, dtype=float)
 
 
-def _pendulum(t, angle=1.2):
+def _pendulum(angle, t):
     """From rest; sin(x/2) = k cd(t, k), k = sin(angle/2)."""
     k = math.sin(angle / 2)
     sn, cn, dn, _ = special.ellipj(t, k * k)
@@ -46,31 +46,38 @@ def _reference(f, start, end):
     return lambda t: found.y[:, -1]
 
 
-PROBLEMS = {
-    "decay": Problem(
-        lambda t, u: -u, lambda t, u: -np.eye(1), array(1), 2.0, lambda t: array(math.exp(-t))
-    ),
-    "logistic": Problem(
-        lambda t, u: u * (1 - u), lambda t, u: np.diag(1 - 2 * u), array(0.2), 2.0,
-        lambda t: array(1 / (1 + 4 * math.exp(-t))),
-    ),
-    "oscillator": Problem(
-        lambda t, u: array(u[1], -u[0]), lambda t, u: array((0, 1), (-1, 0)), array(1, 0), 2.0,
-        lambda t: array(math.cos(t), -math.sin(t)),
-    ),
-    "Riccati": Problem(
-        lambda t, u: -2 * t * u**2, lambda t, u: np.diag(-4 * t * u), array(1), 1.5,
-        lambda t: array(1 / (1 + t * t)),
-    ),
-    "pendulum": Problem(
-        lambda t, u: array(u[1], -math.sin(u[0])), lambda t, u: array((0, 1), (-math.cos(u[0]), 0)),
-        array(1.2, 0), 3.0, _pendulum,
-    ),
-    "Lotka-Volterra": Problem(
-        _volterra, lambda t, u: array((1 - u[1], -u[0]), (u[1], u[0] - 2)), array(1, 1), 2.0,
-        _reference(_volterra, (1.0, 1.0), 2.0), 1e-12,
-    ),
-}  # fmt: skip
+def problems(rng):
+    """Right-hand sides with their exact solutions; starting values and end times are drawn."""
+    share, angle, prey = rng.uniform((0.1, 0.8, 0.8), (0.3, 1.6, 1.4)).tolist()
+    ends = varied(rng, 2.0, 2.0, 2.0, 1.5, 3.0, 2.0)
+    odds = 1 / share - 1
+    return {
+        "decay": Problem(
+            lambda t, u: -u, lambda t, u: -np.eye(1), array(1), ends[0],
+            lambda t: array(math.exp(-t)),
+        ),
+        "logistic": Problem(
+            lambda t, u: u * (1 - u), lambda t, u: np.diag(1 - 2 * u), array(share), ends[1],
+            lambda t: array(1 / (1 + odds * math.exp(-t))),
+        ),
+        "oscillator": Problem(
+            lambda t, u: array(u[1], -u[0]), lambda t, u: array((0, 1), (-1, 0)), array(1, 0),
+            ends[2], lambda t: array(math.cos(t), -math.sin(t)),
+        ),
+        "Riccati": Problem(
+            lambda t, u: -2 * t * u**2, lambda t, u: np.diag(-4 * t * u), array(1), ends[3],
+            lambda t: array(1 / (1 + t * t)),
+        ),
+        "pendulum": Problem(
+            lambda t, u: array(u[1], -math.sin(u[0])),
+            lambda t, u: array((0, 1), (-math.cos(u[0]), 0)), array(angle, 0), ends[4],
+            lambda t: _pendulum(angle, t),
+        ),
+        "Lotka-Volterra": Problem(
+            _volterra, lambda t, u: array((1 - u[1], -u[0]), (u[1], u[0] - 2)), array(prey, 1),
+            ends[5], _reference(_volterra, (prey, 1.0), ends[5]), 1e-12,
+        ),
+    }  # fmt: skip
 
 
 def table(*rows, b):
@@ -102,27 +109,27 @@ IMPLICIT = {
 }
 
 
-def slips():
+def slips(rng):
     """(name, explicit tableau, its order, the order it was meant to have)."""
-    for e in (0.1, 0.02, 5e-3, 1e-3, 1e-4):
+    for e in varied(rng, 0.1, 0.02, 5e-3, 1e-3, 1e-4):
         rk4 = ([1 / 2], [0, 1 / 2], [0, 0, 1])
         # Σ b c = 1/2 - e/2
         yield (
-            f"RK4, weights off by {e:g}",
+            f"RK4, weights off by {e:.1e}",
             table(*rk4, b=[1 / 6 + e, 1 / 3 - e, 1 / 3, 1 / 6]),
             1,
             4,
         )
         # Σ b c = 1/2 + e/6
         late = ([1 / 2], [0, 1 / 2], [0, 0, 1 + e])
-        yield f"RK4, last node off by {e:g}", table(*late, b=[1 / 6, 1 / 3, 1 / 3, 1 / 6]), 1, 4
+        yield f"RK4, last node off by {e:.1e}", table(*late, b=[1 / 6, 1 / 3, 1 / 3, 1 / 6]), 1, 4
         # Nodes as they were, Σ b a c = 1/6 - e/6
         inner = ([1 / 2], [e, 1 / 2 - e], [0, 0, 1])
-        yield f"RK4, stage off by {e:g}", table(*inner, b=[1 / 6, 1 / 3, 1 / 3, 1 / 6]), 2, 4
-        yield f"Heun, weights off by {e:g}", table([1], b=[1 / 2 + e, 1 / 2 - e]), 1, 2
+        yield f"RK4, stage off by {e:.1e}", table(*inner, b=[1 / 6, 1 / 3, 1 / 3, 1 / 6]), 2, 4
+        yield f"Heun, weights off by {e:.1e}", table([1], b=[1 / 2 + e, 1 / 2 - e]), 1, 2
         # Σ b c² = 1/3 + (2/3) e, with Σ b = 1 and Σ b c = 1/2
         kutta = table([1 / 2], [-1, 2], b=[1 / 6 + e, 4 / 6 - 2 * e, 1 / 6 + e])
-        yield f"Kutta, weights off by {e:g}", kutta, 2, 3
+        yield f"Kutta, weights off by {e:.1e}", kutta, 2, 3
 
 
 def explicit(problem, tableau, n):
@@ -240,9 +247,10 @@ def study(kind, name, order, solve, problem, numbers, **more):
     return exact(kind, f"{name}, {len(numbers)} sizes", order, steps, errors, floor, **more)
 
 
-def studies():
+def studies(rng):
+    given = problems(rng)
     short, long = halved(8, 5), halved(4, 8)
-    for i, (label, problem) in enumerate(PROBLEMS.items()):
+    for i, (label, problem) in enumerate(given.items()):
         numbers, other = (short, long) if i % 2 else (long, short)
         for name, (tableau, order) in EXPLICIT.items():
             for grid in (numbers, other) if order in (2, 4) else (numbers,):
@@ -276,42 +284,42 @@ def studies():
                     lambda p, n, name=name: splitting(p, name, n), problem, long,
                 )  # fmt: skip
         if label in ("Riccati", "pendulum", "Lotka-Volterra"):
-            for name, tableau, order, nominal in slips():
+            for name, tableau, order, nominal in slips(rng):
                 yield study(
                     "turn", f"{name}, {label}", order,
                     lambda p, n, t=tableau: explicit(p, t, n), problem, long,
                     nominal=float(nominal),
                 )  # fmt: skip
-    yield from _special(long)
+    yield from _special(given, rng, long)
 
 
-def _special(long):
+def _special(given, rng, long):
     # Σ b a c = 1/6 but Σ b c² = 1/4: order 2, and 3 where the problem is linear.
     linear = table([1 / 3], [0, 1 / 2], b=[0, 0, 1])
     for label in ("decay", "oscillator"):
         yield study(
             "superconvergence", f"Jameson's three stages, {label}", 3,
-            lambda p, n: explicit(p, linear, n), PROBLEMS[label], long, nominal=2.0,
+            lambda p, n: explicit(p, linear, n), given[label], long, nominal=2.0,
         )  # fmt: skip
     for label in ("pendulum", "logistic"):
         yield study(
             "smooth", f"Jameson's three stages, {label}", 2,
-            lambda p, n: explicit(p, linear, n), PROBLEMS[label], long, nominal=3.0,
+            lambda p, n: explicit(p, linear, n), given[label], long, nominal=3.0,
         )  # fmt: skip
-    for rate in (30.0, 100.0, 1000.0):  # u' = -rate (u - cos t) - sin t, u = cos t
+    for rate in varied(rng, 30.0, 100.0, 1000.0):  # u' = -rate (u - cos t) - sin t, u = cos t
         stiff = Problem(
             lambda t, u, r=rate: -r * (u - math.cos(t)) - math.sin(t),
             lambda t, u, r=rate: np.array([[-r]]), array(1.0), 1.3, lambda t: array(math.cos(t)),
         )  # fmt: skip
         for name, (tableau, order) in IMPLICIT.items():
             yield study(
-                "transient", f"{name}, stiff {rate:g}", order,
+                "transient", f"{name}, stiff {rate:.0f}", order,
                 lambda p, n, t=tableau: implicit(p, t, n), stiff, halved(8, 8),
             )  # fmt: skip
-        if rate < 1000:
+        if rate < 500:
             for name in ("Heun", "RK4"):
                 yield study(
-                    "transient", f"{name}, stiff {rate:g}", EXPLICIT[name][1],
+                    "transient", f"{name}, stiff {rate:.0f}", EXPLICIT[name][1],
                     lambda p, n, t=EXPLICIT[name][0]: explicit(p, t, n), stiff, halved(16, 8),
                 )  # fmt: skip
     # The limit rate → ∞, 0 = u - cos t: order s for Gauss methods with an even number s of stages,

@@ -10,7 +10,7 @@ import math
 import mpmath
 import numpy as np
 
-from .real import EPS, exact, halved
+from .real import EPS, exact, halved, varied
 
 RULES = {  # nodes and weights on [0, 1], order
     "left": ([0.0], [1.0], 1),
@@ -22,18 +22,26 @@ RULES = {  # nodes and weights on [0, 1], order
     "Gauss 2": ([0.5 - 3**-0.5 / 2, 0.5 + 3**-0.5 / 2], [0.5, 0.5], 4),
     "Gauss 3": ([0.5 - 0.15**0.5, 0.5, 0.5 + 0.15**0.5], [5 / 18, 8 / 18, 5 / 18], 6),
 }
-SMOOTH = {  # on [0, 1], with the integral
-    "exp": (np.exp, math.e - 1),
-    "cos 3x": (lambda x: np.cos(3 * x), math.sin(3) / 3),
-    "sqrt(1+x)": (lambda x: np.sqrt(1 + x), (2**1.5 - 1) * 2 / 3),
-    "log(2+x)": (lambda x: np.log(2 + x), 3 * math.log(3) - 2 * math.log(2) - 1),
-}
 NUMBERS = {
     "short": halved(4, 5),
     "long": halved(2, 10),
     "thirds": halved(2, 6, 3),
     "mixed": [4, 6, 9, 14, 20, 30, 45, 68],
 }
+
+
+def smooth(rng):
+    """Integrands on [0, 1], with the integral."""
+    a, w, b, c = rng.uniform((0.7, 2, 0.5, 1), (1.5, 4, 1.5, 3)).tolist()
+    return {
+        f"exp {a:.2f}x": (lambda x: np.exp(a * x), math.expm1(a) / a),
+        f"cos {w:.2f}x": (lambda x: np.cos(w * x), math.sin(w) / w),
+        f"sqrt({b:.2f}+x)": (lambda x: np.sqrt(b + x), ((1 + b) ** 1.5 - b**1.5) * 2 / 3),
+        f"log({c:.2f}+x)": (
+            lambda x: np.log(c + x),
+            (c + 1) * math.log(c + 1) - c * math.log(c) - 1,
+        ),
+    }
 
 
 def composite(nodes, weights, f, number, length=1.0):
@@ -49,23 +57,24 @@ def study(kind, name, order, rule, f, integral, numbers, length=1.0, **more):
     return exact(kind, name, order, steps, errors, 2 * EPS * scale, **more)
 
 
-def studies():
+def studies(rng):
     for (rule, table), (i, (name, (f, value))) in (
-        (r, s) for r in RULES.items() for s in enumerate(SMOOTH.items())
+        (r, s) for r in RULES.items() for s in enumerate(smooth(rng).items())
     ):
         for grid in (list(NUMBERS)[i], "long" if i != 1 else "short"):
             label = f"{rule}, {name}, {grid}"
             yield study("smooth", label, table[2], table, f, value, NUMBERS[grid], stated=i == 2)
-    yield from _singular()
-    yield from _periodic()
+    yield from _singular(rng)
+    yield from _periodic(rng)
     yield from _kinked()
-    yield from _wrong()
-    yield from _peaked()
+    yield from _wrong(rng)
+    yield from _peaked(rng)
 
 
-def _singular():
+def _singular(rng):
+    g = rng.uniform(0.5, 1.5)
     for a in (-0.5, 0.25, 1 / 3, 0.5, 2 / 3, 1.5, 2.5):
-        value = float(mpmath.hyp1f1(a + 1, a + 2, 1) / (a + 1))  # of x^a e^x
+        value = float(mpmath.hyp1f1(a + 1, a + 2, g) / (a + 1))  # of x^a e^(gx)
         for rule in ("trapezoid", "midpoint", "Simpson", "Gauss 2"):
             if a < 0 and rule in ("trapezoid", "Simpson"):
                 continue
@@ -75,7 +84,8 @@ def _singular():
             for grid in ("short", "long") if kind == "fractional" else ("long",):
                 yield study(
                     kind, f"{rule}, x^{a:.3g} exp, {grid}", order, table,
-                    lambda x, a=a: x**a * np.exp(x), value, NUMBERS[grid], nominal=float(table[2]),
+                    lambda x, a=a: x**a * np.exp(g * x), value, NUMBERS[grid],
+                    nominal=float(table[2]),
                 )  # fmt: skip
     for a in (0.5, 1.0):
 
@@ -98,22 +108,23 @@ def _singular():
     )  # ζ(0, 1/2) = 0 takes the logarithm away
 
 
-def _periodic():
+def _periodic(rng):
     left, circle = RULES["left"], 2 * math.pi
-    value = 2 * math.pi * float(mpmath.besseli(0, 1))
     for nominal in (1.0, 2.0, 4.0):
+        k = rng.uniform(0.7, 1.5)
+        value = 2 * math.pi * float(mpmath.besseli(0, k))
         yield study(
-            "superconvergence", "periodic, exp(cos x)", math.inf, left,
-            lambda x: np.exp(np.cos(x)), value, range(2, 15), circle, nominal=nominal,
+            "superconvergence", f"periodic, exp({k:.2f} cos x)", math.inf, left,
+            lambda x, k=k: np.exp(k * np.cos(x)), value, range(2, 15), circle, nominal=nominal,
         )  # fmt: skip
-    for r in (0.3, 0.6, 0.8, 0.9, 0.97):
+    for r in rng.uniform((0.25, 0.55, 0.75, 0.88, 0.95), (0.35, 0.65, 0.85, 0.92, 0.98)):
 
         def poisson(x, r=r):
             return (1 - r * r) / (1 - 2 * r * np.cos(x) + r * r)
 
         for numbers in (range(4, 12), halved(4, 7)):
             yield study(
-                "superconvergence", f"periodic, Poisson kernel {r}", math.inf, left, poisson,
+                "superconvergence", f"periodic, Poisson kernel {r:.2f}", math.inf, left, poisson,
                 2 * math.pi, numbers, circle, nominal=2.0,
             )  # fmt: skip
     # |sin x|^m has Fourier coefficients of size k^-(m+1) at even k, and aliasing adds those at kN.
@@ -125,12 +136,13 @@ def _periodic():
                 nominal=float(order // 2),
             )  # fmt: skip
     # Odd derivatives that agree at the ends take terms of the Euler-Maclaurin formula away.
-    e = math.e
+    g = rng.uniform(0.5, 1.5)
+    bump = float(mpmath.quad(lambda x: (x * (1 - x)) ** 2 * mpmath.exp(g * x), [0, 1]))
     flat = {
         "x^2 (1-x)^2": (lambda x: (x * (1 - x)) ** 2, 1 / 30, "trapezoid", 4, 2),
         "x^4 (1-x)^4": (lambda x: (x * (1 - x)) ** 4, 1 / 630, "trapezoid", 6, 2),
         "x^2 (1-x)^2 exp": (
-            lambda x: (x * (1 - x)) ** 2 * np.exp(x), 14 * e - 38, "trapezoid", 4, 2
+            lambda x: (x * (1 - x)) ** 2 * np.exp(g * x), bump, "trapezoid", 4, 2
         ),
         "1/(1+x^2)": (lambda x: 1 / (1 + x * x), math.pi / 4, "Simpson", 6, 4),
         "1/(1+x^2) again": (lambda x: 1 / (1 + x * x), math.pi / 4, "Gauss 2", 6, 4),
@@ -169,18 +181,18 @@ def _kinked():
             )  # fmt: skip
 
 
-def _wrong():
+def _wrong(rng):
     """Weights with a slip: the sum is right, a moment or an end is not."""
-    f, value = SMOOTH["exp"]
-    for slip in (3e-2, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6):
+    f, value = next(iter(smooth(rng).values()))
+    for slip in varied(rng, 3e-2, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6):
         nodes = RULES["Simpson"][0]
         weights = [1 / 6 + slip, 4 / 6 - 2 * slip, 1 / 6 + slip]
         for grid in ("short", "long"):
             yield study(
-                "turn", f"Simpson off by {slip:g}, {grid}", 2, (nodes, weights), f, value,
+                "turn", f"Simpson off by {slip:.1e}, {grid}", 2, (nodes, weights), f, value,
                 NUMBERS[grid], nominal=4.0,
             )  # fmt: skip
-    for slip in (0.1, 0.03, 0.01, 1e-3, 1e-4):
+    for slip in varied(rng, 0.1, 0.03, 0.01, 1e-3, 1e-4):
         for grid in ("short", "long"):
             numbers = NUMBERS[grid]
             nodes, weights, _ = RULES["trapezoid"]
@@ -189,20 +201,20 @@ def _wrong():
                 for n in numbers
             ]
             yield exact(
-                "turn", f"trapezoid, last weight off by {slip:g}, {grid}", 1,
+                "turn", f"trapezoid, last weight off by {slip:.1e}, {grid}", 1,
                 [1 / n for n in numbers], errors, 4 * EPS, nominal=2.0,
             )  # fmt: skip
 
 
-def _peaked():
+def _peaked(rng):
     """1/(1 + (ax)²), and the same around 0.45: the peak is as wide as 1/a."""
-    for a in (10, 30, 100):
-        for at in (0.0, 0.45):
+    for a in varied(rng, 10, 30, 100):
+        for at in (0.0, rng.uniform(0.4, 0.48)):
             value = (math.atan(a * (1 - at)) + math.atan(a * at)) / a
             for rule in ("trapezoid", "Simpson", "midpoint"):
                 table = RULES[rule]
                 # Around 0 the first derivative vanishes at one end only, and so does the third.
                 yield study(
-                    "transient", f"{rule}, peak {a} at {at}", table[2], table,
+                    "transient", f"{rule}, peak {a:.3g} at {at:.2g}", table[2], table,
                     lambda x, a=a, at=at: 1 / (1 + (a * (x - at)) ** 2), value, halved(4, 8),
                 )  # fmt: skip

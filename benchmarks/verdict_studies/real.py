@@ -1,6 +1,7 @@
 """Real studies: numerical methods whose order is proven or follows from an exact formula.
 
-None but `flows` uses modflow. Each module yields `Study` objects from `studies()`.
+None but `flows` uses modflow. Each module yields `Study` objects from `studies(rng)`; `rng` draws
+what the problems leave open.
 """
 
 import numpy as np
@@ -34,6 +35,11 @@ def exact(kind, name, order, steps, errors, floor, *, stated=False, noise=0.0, c
         uncertainties=floor.copy() if stated else None,
         **more,
     )
+
+
+def varied(rng, *sizes):
+    """Each of them times a factor between 0.8 and 1.25."""
+    return [size * 1.25 ** rng.uniform(-1, 1) for size in sizes]
 
 
 def halved(first, points, ratio=2):

@@ -20,11 +20,10 @@ REPLICATIONS = (30, 100, 300, 1000)
 GROWTH, VOLATILITY = 0.5, 0.8  # dX = GROWTH X dt + VOLATILITY X dW, X(0) = 1, T = 1
 
 
-def studies(repeats=3):
-    for repeat in range(repeats):
-        for i, count in enumerate(REPLICATIONS):
+def studies(rng, repeats=3):
+    for _ in range(repeats):
+        for count in REPLICATIONS:
             for points in (5, 8):
-                rng = np.random.default_rng([repeat, i, points])
                 numbers = np.array(halved(4, points))
                 for make in (plain, stratified, antithetic, euler, milstein, additive, bridges):
                     yield make(rng, count, numbers)

@@ -8,9 +8,9 @@ import numpy as np
 from .real import EPS, exact, halved
 
 
-def studies():
+def studies(rng):
     for points in (5, 9):
-        numbers = np.array(halved(4, points))
+        numbers = np.array(halved(int(rng.choice([4, 6, 10])), points))
         h, size = 1 / numbers, f"{points} sizes"
 
         def of(kind, name, order, errors, h=h, size=size, **more):
