@@ -121,6 +121,17 @@ def test_a_slight_drift_away_is_not_passed(seed):
     assert estimate_order(STEPS, errors, 2).verdict is not PASS
 
 
+@pytest.mark.parametrize("factor", [1.5, 2])
+def test_errors_that_alternate_are_noisy(factor):
+    # As for the rectangle rule and a jump: the slopes are two numbers in turn, and their median is
+    # one of them, which makes deviations from it vanish for most.
+    steps = 0.1 * 0.5 ** np.arange(12)
+    errors = steps**2 * factor ** (np.arange(12) % 2)
+    assert estimate_order(steps, errors, 2).verdict is PASS
+    for wrong in wrong_orders(2):
+        assert estimate_order(steps, errors, wrong).verdict is FAIL
+
+
 class TestFloor:
     steps = 0.5 ** np.arange(2, 15)
     level = 1e-6

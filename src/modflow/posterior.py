@@ -138,11 +138,14 @@ def posterior_of(h: Array, e: Array, u: Array | None) -> Posterior:
 
 
 def _scatter(x: Array, y: Array) -> float:
-    """The noise of y as the slopes show it, robustly: a few stray slopes do not raise it."""
-    steps = np.diff(x)
-    slopes = np.diff(y) / steps
-    residuals = (slopes - np.median(slopes)) * steps / math.sqrt(2)
-    return float(np.median(np.abs(residuals))) / 0.6745  # the median of |N(0, 1)|
+    """The noise of y as differences of neighbouring slopes show it (Rice 1984).
+
+    A trend is not noise then. The median is robust: a few stray slopes do not raise it much.
+    """
+    inverse = 1 / np.diff(x)
+    changes = np.diff(np.diff(y) * inverse)
+    unit = np.sqrt(inverse[1:] ** 2 + (inverse[1:] + inverse[:-1]) ** 2 + inverse[:-1] ** 2)
+    return float(np.median(np.abs(changes) / unit)) / 0.6745  # the median of |N(0, 1)|
 
 
 def _quantile(probability: float, weight: Array, mean: Array, sd: Array) -> float:
