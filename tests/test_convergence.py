@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from modflow.convergence import OrderEstimate, Verdict, estimate_order
 from modflow.errors import ModflowError
+from modflow.posterior import Posterior
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 STEPS = 0.1 * 0.5 ** np.arange(8)
@@ -130,6 +131,42 @@ def test_errors_that_alternate_are_noisy(factor):
     assert estimate_order(steps, errors, 2).verdict is PASS
     for wrong in wrong_orders(2):
         assert estimate_order(steps, errors, wrong).verdict is FAIL
+
+
+class TestProbability:
+    def of_normal(self, mean, sd):
+        one = np.ones(1)
+        interval = (mean - 1.96 * sd, mean + 1.96 * sd)
+        sure = (mean - 2.58 * sd, mean + 2.58 * sd)
+        return Posterior(mean, interval, sure, one, 4, one, mean * one, sd * one, 0 * one, 0 * one)
+
+    @pytest.mark.parametrize("sd", [0.05, 0.15, 0.3])
+    @pytest.mark.parametrize("seen", [2.0, 2.1, 2.2, 2.35])
+    def test_is_how_often_it_is_the_order_where_so_much_is_seen(self, sd, seen):
+        # Nine of ten orders are half-integers, each as often as the others; sd is far above 0.01.
+        rng = np.random.default_rng(3)
+        size = 4_000_000
+        half = rng.random(size) < 0.9
+        orders = np.where(half, rng.integers(9, size=size) / 2, rng.uniform(-0.25, 4.25, size))
+        alike = orders[abs(orders + sd * rng.standard_normal(size) - seen) < 0.01]
+        share = float((alike == 2).mean())
+        scatter = math.sqrt(share * (1 - share) / alike.size)
+        found = self.of_normal(seen, sd).probability(2)
+        assert found == pytest.approx(share, abs=4 * scatter + 0.01)
+
+    def test_another_order_that_is_claimed_counts_as_one_of_them(self):
+        posterior = self.of_normal(4 / 3, 0.02)
+        assert posterior.probability(4 / 3) > 0.97
+        assert posterior.probability(1.5) < 1e-6
+
+    def test_an_interval_beyond_the_cell_may_hold_one_half_integer_only(self):
+        noise = 0.12 * np.array([-1, 1, 1, 1, -1, -1, 1, 1])
+        errors = STEPS**2 * np.exp(noise)
+        found = estimate_order(STEPS, errors, 2)
+        assert 1.5 < found.interval[0] < 1.75
+        assert found.verdict is PASS
+        for wrong in wrong_orders(2):
+            assert estimate_order(STEPS, errors, wrong).verdict is FAIL
 
 
 class TestFloor:

@@ -3,22 +3,26 @@
 The orders that the data allow are a posterior distribution, which `posterior` computes from the
 errors' expansion in h; this module has the rule that makes a verdict of it.
 
-The rule.  Proven orders are mostly integers or half-integers, so the question is in which cell
-[q - 1/4, q + 1/4] the order lies.  For the expected order q the verdict is
+The rule.  Proven orders are mostly integers or half-integers, and the posterior gives each of them
+a probability.  For the expected order q, which counts as one of them, the verdict is
 
-* pass, if the 95% interval lies inside the cell and has q in it (one less than 0.02 wide need
-  only come within 0.01 of q), and the slopes do not move away from q at the fine end: the slope
-  over the last step is not further from q than over the step before, nor the slope over the last
-  two steps than over the two before or over all before, by more than 0.01 and three standard
-  deviations of the noise;
-* fail, if the 99% interval misses the cell and the 95% interval is at most 1 wide: if it is
-  wider, two integers fit and the data show no order that could contradict q;
+* pass, if its probability is at least 95%, and the slopes do not move away from q at the fine end:
+  the slope over the last step is not further from q than over the step before, nor the slope over
+  the last two steps than over the two before or over all before, by more than 0.01 and three
+  standard deviations of the noise;
+* fail, if its probability is at most 1%, and the 95% interval of the order does not lie in the cell
+  [q - 1/4, q + 1/4];
 * inconclusive otherwise.
 
-The 0.01 is for the bias of truncating f, beside which exact data have intervals of no width; a
-factor log(1/h) shifts slopes by 1/log(1/h), which is more.  Neither pass nor fail is given
+An interval within the cell that has not q in it shows neither: a factor log(1/h) shifts slopes by
+1/log(1/h), and so do errors whose expansion is another one.  The 0.01 is for the bias of truncating
+f, beside which exact data have intervals of no width.
+
+Neither pass nor fail is given
 
 * with fewer than four usable points: three slopes are the least that show a trend and test it;
+* if the 95% interval is more than 1 wide: two integers fit, and the data show no order that could
+  support q or contradict it;
 * if the slope of the finest two or of the finest three points is further from the order than
   1/2 and two standard deviations of the noise: extrapolation may choose between neighbouring
   half-integers but not overrule the data;
@@ -26,8 +30,8 @@ factor log(1/h) shifts slopes by 1/log(1/h), which is more.  Neither pass nor fa
   99% interval has order 0 in it and rounding does explain the level.
 
 In these comparisons of slopes the noise is the stated one and a relative one, the smaller of the
-fitted noise and the robust scatter of the slopes (from their median absolute deviation): a few
-slopes that do not fit must not excuse themselves by raising it.
+fitted noise and the robust scatter of the slopes (from the median of the differences between
+neighbours): a few slopes that do not fit must not excuse themselves by raising it.
 
 The floor.  A plateau at the fine end is two points or more whose fitted slope is at most 1/4 (the
 cell of order 0), while the three points before them have a slope of at least 1/2 and, going on
@@ -55,7 +59,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ModflowError
-from .posterior import Array, Posterior, posterior_of
+from .posterior import FAIL_LEVEL, LEVEL, RESOLUTION, Array, Posterior, posterior_of
 
 __all__ = ["OrderEstimate", "Verdict", "estimate_order", "pairwise_slopes"]
 
@@ -64,7 +68,7 @@ Numbers = Sequence[float] | npt.NDArray[Any]
 # The constants of the rule; the module docstring gives the reason for each.
 _MIN_POINTS = 4
 _CELL = 0.25
-_RESOLUTION = 0.01
+_MAX_WIDTH = 1.0
 _MAX_EXTRAPOLATION = 0.5
 _STRAY_SD, _DRIFT_SD = 2.0, 3.0
 _ABOVE_UNCERTAINTY = 3.0
@@ -211,7 +215,8 @@ def _judge(
     if expected is None:
         return None, seen
     inside = low >= expected - _CELL and high <= expected + _CELL
-    slack = _RESOLUTION if high - low < 2 * _RESOLUTION else 0.0
+    wide, probability = high - low > _MAX_WIDTH, posterior.probability(expected)
+    supported = probability >= LEVEL and not wide
     stray = _stray_slope(order, posterior.noise, h, e)
     if h.size < _MIN_POINTS:
         doubt = f"; at least {_MIN_POINTS} are needed"
@@ -219,15 +224,15 @@ def _judge(
         doubt = f"; the errors stop falling at {floor:.1e}, which rounding does not explain"
     elif stray is not None:
         doubt = f"; the slope is {stray:.2f} at the fine end: refine, or state uncertainties"
-    elif inside and _drifts_from(expected, posterior.noise, h, e):
+    elif (inside or supported) and _drifts_from(expected, posterior.noise, h, e):
         doubt = f"; the slopes move away from {expected:g} at the fine end"
-    elif inside and low - slack <= expected <= high + slack:
+    elif supported:
         return Verdict.PASS, f"{seen}, supports order {expected:g}"
-    elif inside:
+    elif inside and not low <= expected <= high:
         doubt = f": near order {expected:g} but not at it (a log factor?)"
-    elif least - _CELL <= expected <= most + _CELL:
+    elif inside or probability > 1 - FAIL_LEVEL:
         doubt = f": too wide to decide on order {expected:g}"
-    elif high - low > 2 * _MAX_EXTRAPOLATION:
+    elif wide:
         doubt = ": too wide to be an order"
     elif least <= _CELL and expected > most and e[-1] <= limit:
         doubt = "; the errors may be reaching a floor: state uncertainties"
@@ -253,7 +258,7 @@ def _drifts_from(expected: float, noise: Array, h: Array, e: Array) -> bool:
         fine, fine_sd = _line(h[-m:], e[-m:], noise[-m:])
         coarse, coarse_sd = _line(h[before], e[before], noise[before])
         growth = abs(fine - expected) - abs(coarse - expected)
-        if growth > _RESOLUTION + _DRIFT_SD * math.hypot(fine_sd, coarse_sd):
+        if growth > RESOLUTION + _DRIFT_SD * math.hypot(fine_sd, coarse_sd):
             return True
     return False
 
