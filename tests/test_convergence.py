@@ -187,7 +187,9 @@ class TestFloor:
     def test_is_found_and_set_aside(self, kind):
         found = estimate_order(self.steps, self.errors(kind), 3)
         assert found.floor is not None
-        assert self.level / 3 < found.floor < 5 * self.level
+        first = min(i for i, why in found.excluded if "any more" in why or "uncertainty" in why)
+        growth = (self.steps[-1] / self.steps[first]) ** 0.5 if kind == "growing" else 1.0
+        assert growth * self.level / 3 < found.floor < 5 * growth * self.level
         assert found.verdict is PASS, found
         assert not found.used[-3:].any()
         assert "uncertainty" in dict(found.excluded)[self.steps.size - 1]
@@ -197,6 +199,29 @@ class TestFloor:
         stated = np.full(self.steps.size, self.level)
         found = estimate_order(self.steps, self.errors("erratic"), 3, uncertainties=stated)
         assert found.verdict is PASS
+
+    @pytest.mark.parametrize("points", [11, 15, 19])
+    @pytest.mark.parametrize("order", [1.5, 2, 4])
+    def test_its_level_is_not_that_of_points_that_still_fall(self, order, points):
+        # However long it is; the level is stated as it is.
+        steps = 0.5 ** np.arange(points)
+        level = 0.3 * steps[5] ** order
+        errors, stated = steps**order + level, np.full(points, level)
+        found = estimate_order(steps, errors, order, uncertainties=stated)
+        assert found.floor == pytest.approx(level, rel=1)
+        assert found.verdict is PASS, found
+
+    @pytest.mark.parametrize("points", [12, 16, 20])
+    @pytest.mark.parametrize("growth", [0.5, 1, 2])
+    def test_rounding_may_grow_as_that_of_difference_quotients_does(self, points, growth):
+        steps = 0.5 ** np.arange(1, points + 1)
+        rounding = 1e-6 * (steps / steps[9]) ** -growth
+        errors = steps**2 + rounding
+        found = estimate_order(steps, errors, 2)
+        assert found.verdict is PASS, found
+        assert rounding[7] / 2 < found.floor < 2 * rounding[11]
+        for wrong in wrong_orders(2):
+            assert estimate_order(steps, errors, wrong).verdict is not PASS
 
     def test_a_plateau_that_rounding_cannot_explain_never_passes(self):
         for scale, stated in ((1e4, None), (1, np.full(self.steps.size, 1e-12))):

@@ -35,9 +35,12 @@ neighbours): a few slopes that do not fit must not excuse themselves by raising 
 
 The floor.  A plateau at the fine end is two points or more whose fitted slope is at most 1/4 (the
 cell of order 0), while the three points before them have a slope of at least 1/2 and, going on
-like that, would come down to a third of the plateau.  Its root mean square, the `floor`, is an
-absolute uncertainty of all points.  Points less than three times above their uncertainty are
-excluded, as log(1 + t) is no longer close to t there.  Rounding explains a plateau up to ten times
+like that, would come down to a third of the plateau.  It begins where points are less than three
+times above a robust line through those that follow, which is level, or rises towards the fine end
+as the rounding of a difference quotient does.  The line, times the root mean square of the points
+beside it, is an absolute uncertainty of all points; at the first point of the plateau it is the
+`floor`.  The plateau is excluded, and so are points less than three times above their uncertainty,
+as log(1 + t) is no longer close to t there.  Rounding explains a plateau up to ten times
 the stated uncertainty or, if none is stated, up to 1e-5, about 100 units of single precision (times
 the median error, if that is above 1).  Errors alone cannot tell a floor from a failure to converge
 to zero: a pass above a floor says nothing about what lies below it.
@@ -162,11 +165,18 @@ def estimate_order(
     if expected is not None:
         expected = _positive(expected)
     good = _others(_unusable(e, None), h.size)
-    floor = _find_floor(h[good], e[good])
-    limit = _rounding_limit(e[good], None if u is None else u[good])
-    if floor is not None and floor <= limit:
-        u = np.full(h.size, floor) if u is None else np.maximum(u, floor)
-    why = _unusable(e, u)
+    limits = _rounding_limits(e[good], None if u is None else u[good])
+    limit = float(limits[-1]) if good.size else 0.0
+    plateau = _find_plateau(h[good], e[good])
+    why, unexplained = {}, None
+    if plateau is not None and plateau.level > limits[plateau.start]:
+        unexplained = plateau.level
+    elif plateau is not None:
+        raised = np.zeros(h.size)
+        raised[good] = plateau.levels
+        u = raised if u is None else np.maximum(u, raised)
+        why = {int(i): "the errors do not fall any more" for i in good[plateau.start :]}
+    why |= _unusable(e, u)
     good = _others(why, h.size)
     posterior = None
     order, interval, constant = math.nan, (math.nan, math.nan), math.nan
@@ -176,7 +186,7 @@ def estimate_order(
             why[int(i)] = "pre-asymptotic: no smooth expansion joins it to the finer points"
         good = _others(why, h.size)
         order, interval = posterior.order, posterior.interval
-    verdict, reason = _judge(posterior, expected, h[good], e[good], floor, limit)
+    verdict, reason = _judge(posterior, expected, h[good], e[good], unexplained, limit)
     if posterior is not None:
         passed = expected is not None and verdict is Verdict.PASS
         constant = posterior.constant(expected if expected is not None and passed else order)
@@ -188,7 +198,7 @@ def estimate_order(
         slopes=pairwise_slopes(h, e),
         used=used,
         excluded=tuple(sorted(why.items())),
-        floor=floor,
+        floor=None if plateau is None else plateau.level,
         order=order,
         interval=interval,
         constant=constant,
@@ -203,7 +213,7 @@ def _judge(
     expected: float | None,
     h: Array,
     e: Array,
-    floor: float | None,
+    unexplained: float | None,
     limit: float,
 ) -> tuple[Verdict | None, str]:
     """Apply the rule of the module docstring to the points used."""
@@ -220,8 +230,8 @@ def _judge(
     stray = _stray_slope(order, posterior.noise, h, e)
     if h.size < _MIN_POINTS:
         doubt = f"; at least {_MIN_POINTS} are needed"
-    elif floor is not None and floor > limit:
-        doubt = f"; the errors stop falling at {floor:.1e}, which rounding does not explain"
+    elif unexplained is not None:
+        doubt = f"; the errors stop falling at {unexplained:.1e}, which rounding does not explain"
     elif stray is not None:
         doubt = f"; the slope is {stray:.2f} at the fine end: refine, or state uncertainties"
     elif (inside or supported) and _drifts_from(expected, posterior.noise, h, e):
@@ -349,17 +359,24 @@ def _line(h: Array, e: Array, noise: Array) -> tuple[float, float]:
     return float(dx @ np.log(e)) / total, math.sqrt(float(dx**2 @ noise**2)) / total
 
 
-def _rounding_limit(e: Array, u: Array | None) -> float:
-    """The highest level at which rounding, or the stated uncertainty, explains a plateau."""
-    if e.size == 0:
-        return 0.0
-    if u is not None:
-        return _FLOOR_OVER_STATED * float(u[-1])
-    return _ROUNDING_LEVEL * max(1.0, float(np.median(e)))
+def _rounding_limits(e: Array, u: Array | None) -> Array:
+    """The highest levels at which rounding, or stated uncertainties, explain a plateau."""
+    if e.size == 0 or u is not None:
+        return e if u is None else _FLOOR_OVER_STATED * u
+    return np.full(e.size, _ROUNDING_LEVEL * max(1.0, float(np.median(e))))
 
 
-def _find_floor(h: Array, e: Array) -> float | None:
-    """The level of a plateau at the fine end, if there is one."""
+@dataclass(frozen=True, eq=False)
+class _Plateau:
+    """Where errors stop falling: its first point, the level there, and the level at all points."""
+
+    start: int
+    level: float
+    levels: Array
+
+
+def _find_plateau(h: Array, e: Array) -> _Plateau | None:
+    """The plateau at the fine end, if there is one."""
     for start in range(3, h.size - 1):
         before, tail = slice(start - 3, start), slice(start, None)
         slope, _ = _line(h[before], e[before], np.zeros(3))
@@ -367,6 +384,24 @@ def _find_floor(h: Array, e: Array) -> float | None:
         steps = math.log(h[-1]) - np.log(h[before]).mean()
         gap = np.log(e[tail]).mean() - np.log(e[before]).mean() - slope * steps
         if flat <= _CELL and slope >= 2 * _CELL and gap >= math.log(_ABOVE_UNCERTAINTY):
-            top = float(e[tail].max())  # squares of tiny errors would underflow
-            return top * math.sqrt(float(((e[tail] / top) ** 2).mean()))
+            return _plateau_within(np.log(h), np.log(e), start)
     return None
+
+
+def _plateau_within(x: Array, y: Array, start: int) -> _Plateau:
+    """The plateau among the points from `start` on, of which the first may still be falling.
+
+    On a long plateau those hardly change the mean slope. They are told by being three times above
+    the robust line through all (Theil 1950, Sen 1968), and are left out one by one.
+    """
+    while True:
+        i, j = np.triu_indices(x.size - start, k=1)
+        dx, dy = x[start:][i] - x[start:][j], y[start:][i] - y[start:][j]
+        slope = min(0.0, float(np.median(dy / dx)))  # rounding may grow as h falls
+        line = slope * x + float(np.median(y[start:] - slope * x[start:]))
+        above = y[start:] - line[start:]
+        if above.size == 2 or above[0] <= math.log(_ABOVE_UNCERTAINTY):
+            break
+        start += 1
+    levels: Array = np.exp(line) * math.sqrt(float(np.exp(2 * above).mean()))
+    return _Plateau(start, float(levels[start]), levels)
