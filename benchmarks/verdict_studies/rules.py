@@ -6,7 +6,7 @@ import modflow as mf
 
 from .study import slopes_of
 
-PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
+VERDICTS = PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
 TOLERANCE = 0.2
 
 

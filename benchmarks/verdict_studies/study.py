@@ -67,25 +67,53 @@ class Study:
 
     def could_decide(self, claim):
         """By the definition in the module docstring."""
-        usable = np.isfinite(self.errors) & (self.clean > ABOVE_FLOOR * self.floor)
+        usable = self._usable()
         if self.open or usable.sum() < LEAST_POINTS or (self.log and claim == self.order):
             return False
         x, clean = np.log(self.steps[usable]), self.clean[usable]
         slopes = (np.diff(np.log(clean)) / np.diff(x))[-2:]
-        noise = np.hypot(self.noise[usable], self.floor[usable] / clean)
         if math.isinf(self.order):
-            return bool((slopes > claim + 0.25).all() and noise.max() < NO_NOISE)
-        beside = neighbours(self.order)
-        rivals = [claim] if claim != self.order else beside
-        for rival in (*rivals, *beside):
+            return bool((slopes > claim + 0.25).all() and self._noise(usable).max() < NO_NOISE)
+        for rival in (*self._rivals(claim), *neighbours(self.order)):
             if not (abs(slopes - self.order) < abs(slopes - rival)).all():
                 return False
-        if noise.max() < NO_NOISE:
-            return True
+        gap, freedom = self._gap(claim)
+        return freedom >= 1 and gap >= _least_gap(freedom)
+
+    def oracle_open(self, claim, level=1e-4):
+        """How probably the oracle cannot tell if it may err in one of 1/level claims only.
+
+        The definition lets it err in one of twenty. A rule that is asked thousands of claims and
+        must give no wrong verdict has to do better, and so leaves more open.
+        """
+        gap, freedom = self._gap(claim)
+        if gap > 300:
+            return 0.0
+        return 1.0 - float(stats.nct.sf(stats.t.isf(level / 2, freedom), freedom, gap))
+
+    def _usable(self):
+        return np.isfinite(self.errors) & (self.clean > ABOVE_FLOOR * self.floor)
+
+    def _noise(self, usable):
+        return np.hypot(self.noise[usable], self.floor[usable] / self.clean[usable])
+
+    def _rivals(self, claim):
+        """What has to be told from the order: the claim, or else the half-integers beside it."""
+        return [claim] if claim != self.order else neighbours(self.order)
+
+    def _gap(self, claim):
+        """From the order to its nearest rival, in deviations of the fitted order; and its freedom.
+
+        The gap is infinite without noise.
+        """
+        usable = self._usable()
+        noise = self._noise(usable)
+        if math.isinf(self.order) or noise.max() < NO_NOISE:
+            return math.inf, 1
+        x = np.log(self.steps[usable])
         tangents = self.tangents[usable] if self.tangents.size else np.empty((x.size, 0))
         deviation, freedom = _fitted_order(x, noise, tangents)
-        gap = min(abs(self.order - rival) for rival in rivals)
-        return freedom >= 1 and gap >= _least_gap(freedom) * deviation
+        return min(abs(self.order - r) for r in self._rivals(claim)) / deviation, freedom
 
 
 def neighbours(order):

@@ -1,5 +1,6 @@
 """How often verdicts are wrong."""
 
+import math
 from dataclasses import dataclass
 
 from .rules import FAIL, INCONCLUSIVE, PASS, RULES
@@ -13,6 +14,7 @@ class Judged:
     claim: float
     right: bool
     decidable: bool
+    oracle_open: float
     verdicts: dict[str, str]
 
     def is_false_pass(self, rule):
@@ -31,8 +33,15 @@ def judged(studies, rules=RULES):
     """Truth and decidability first; the rules see errors, steps and stated uncertainties only."""
     for study in studies:
         for claim in study.claims():
-            truth = study.is_right(claim), study.could_decide(claim)
-            yield Judged(study, claim, *truth, {n: rule(study, claim) for n, rule in rules.items()})
+            decidable = study.could_decide(claim)
+            yield Judged(
+                study,
+                claim,
+                study.is_right(claim),
+                decidable,
+                study.oracle_open(claim) if decidable else math.nan,
+                {name: rule(study, claim) for name, rule in rules.items()},
+            )
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ class Rates:
     open: int
     decidable: int
     open_decidable: int
+    oracle_open: float  # what an oracle leaves open of these that errs in one of 10^4
 
     @property
     def claims(self):
@@ -71,4 +81,5 @@ def rates(found, rule):
         open=len(is_open),
         decidable=sum(j.decidable for j in found),
         open_decidable=sum(j.decidable for j in is_open),
+        oracle_open=sum(j.oracle_open for j in found if j.decidable),
     )
