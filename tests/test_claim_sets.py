@@ -30,6 +30,7 @@ from modflow.claims import (
     fact,
     installed_sets,
     load_claims,
+    rate,
 )
 
 TOY = """
@@ -319,6 +320,19 @@ def test_a_claim_yields_evidence() -> None:
     result = check_claim(wrong)
     assert (result.verdict, result.as_expected) == ("inconclusive", False)
     assert "yields evidence, such as equal(...) or order(...), not True" in str(result.error)
+
+
+@pytest.mark.parametrize(
+    ("errors", "detail"),
+    [
+        ([0.0] * 4, "no order, expected 2; only 0 usable step sizes; at least 4 are needed"),
+        ([1.0, 0.25, 0.0625], r"observed order 2.000 in .*; .*3 step sizes; at least 4 are needed"),
+        ([1.0, 0.25, 0.0625, 0.015625], r"observed order 2.000 in [^;]*, expected 2$"),
+    ],
+)
+def test_errors_that_cannot_tell_say_why(errors: list[float], detail: str) -> None:
+    sizes = [0.1 / 2**i for i in range(len(errors))]
+    assert re.match(detail, rate("errors", sizes, errors, 2).detail)
 
 
 @pytest.mark.parametrize("returned", ["None", "fact('x', True, 'd')"])
