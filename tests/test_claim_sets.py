@@ -351,7 +351,9 @@ def test_a_claim_that_forgets_to_yield_is_told_so(
     (paper,) = load_claims(str(write(text=text.replace("RETURNED", returned))))
     error = check_claim(paper["one"]).error
     assert error is not None
-    assert error.startswith("toy.py: a claim yields evidence, such as `yield equal(...)`; it does")
+    assert error.startswith(
+        "toy.py: a claim yields evidence, such as `yield equal(...)`; this one returns"
+    )
 
 
 TALKATIVE = """

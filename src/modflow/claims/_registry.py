@@ -295,8 +295,7 @@ def _gathered(claim: Claim, seed: int, results: Path | None, full: bool) -> Iter
         gathered = claim.gather(given)
         if not isinstance(gathered, Iterable):
             raise ModflowError(
-                "a claim yields evidence, such as `yield equal(...)`; it does not return "
-                f"{gathered!r}"
+                "a claim yields evidence, such as `yield equal(...)`; this one returns without"
             )
         for evidence in gathered:
             if not isinstance(evidence, Evidence):
