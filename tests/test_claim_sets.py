@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -28,6 +30,7 @@ from modflow.claims import (
     fact,
     installed_sets,
     load_claims,
+    rate,
 )
 
 TOY = """
@@ -317,3 +320,69 @@ def test_a_claim_yields_evidence() -> None:
     result = check_claim(wrong)
     assert (result.verdict, result.as_expected) == ("inconclusive", False)
     assert "yields evidence, such as equal(...) or order(...), not True" in str(result.error)
+
+
+@pytest.mark.parametrize(
+    ("errors", "detail"),
+    [
+        ([0.0] * 4, "no order, expected 2; only 0 usable step sizes; at least 4 are needed"),
+        ([1.0, 0.25, 0.0625], r"observed order 2.000 in .*; .*3 step sizes; at least 4 are needed"),
+        ([1.0, 0.25, 0.0625, 0.015625], r"observed order 2.000 in [^;]*, expected 2$"),
+    ],
+)
+def test_errors_that_cannot_tell_say_why(errors: list[float], detail: str) -> None:
+    sizes = [0.1 / 2**i for i in range(len(errors))]
+    assert re.match(detail, rate("errors", sizes, errors, 2).detail)
+
+
+@pytest.mark.parametrize("returned", ["None", "fact('x', True, 'd')"])
+def test_a_claim_that_forgets_to_yield_is_told_so(
+    write: Callable[..., Path], returned: str
+) -> None:
+    text = """
+    from modflow.claims import ClaimSet, fact
+
+    paper = ClaimSet("toy")
+
+    @paper.claim("one", source="(1)", statement="x")
+    def one(given):
+        return RETURNED
+    """
+    (paper,) = load_claims(str(write(text=text.replace("RETURNED", returned))))
+    error = check_claim(paper["one"]).error
+    assert error is not None
+    assert error.startswith(
+        "toy.py: a claim yields evidence, such as `yield equal(...)`; this one returns"
+    )
+
+
+TALKATIVE = """
+    import os
+    import sys
+
+    from modflow.claims import ClaimSet, fact
+
+    print("printed by the module")
+    paper = ClaimSet("talkative")
+
+    def talk(given):
+        print("printed by the claim")
+        sys.__stdout__.write("written by the claim\\n")
+        os.write(1, b"written by a program that it runs\\n")
+        yield fact("talk", True, "is cheap")
+
+    for id in ("one", "two"):
+        paper.claim(id, source="(1)", statement="x", cost=9)(talk)
+"""
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_stdout_has_the_result_alone(write: Callable[..., Path], jobs: str) -> None:
+    command = [sys.executable, "-m", "modflow", "verify", "--claims", str(write(text=TALKATIVE))]
+    ended = subprocess.run(
+        [*command, "--json", "--jobs", jobs], capture_output=True, text=True, check=True
+    )
+    assert [entry["verdict"] for entry in json.loads(ended.stdout)] == ["confirmed"] * 2
+    for line in ("printed by the claim", "written by the claim", "written by a program"):
+        assert ended.stderr.count(line) == 2
+    assert "printed by the module" in ended.stderr

@@ -196,6 +196,38 @@ def test_marks_that_check_nothing_are_refused(project: Project, body: str, messa
     result.stdout.fnmatch_lines([f"*{message}*"])
 
 
+@pytest.mark.parametrize(
+    ("returned", "sizes"), [("None", "H"), ("(h, h)", "H"), ("h", "[0.1, 0.1]")]
+)
+def test_what_no_line_of_a_test_has_raised_is_told_without_one(
+    project: Project, returned: str, sizes: str
+) -> None:
+    result = project(f"""
+    @pytest.mark.order(expected=2, step_sizes={sizes})
+    def test_wrong(step_size):
+        h = step_size
+        return {returned}
+    """)
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines([r"test_rules\.py:\d+$"])
+    assert not re.search(r"pytest_plugin|testing\.py|^>", result.stdout.str(), re.MULTILINE)
+
+
+def test_what_a_marked_test_raises_is_shown_where_it_was(project: Project) -> None:
+    result = project("""
+    from modflow.errors import ModflowError
+
+    @pytest.mark.parametrize("kind", [ValueError, ModflowError])
+    @pytest.mark.order(expected=2, step_sizes=H)
+    def test_wrong(step_size, kind):
+        raise kind("mine")
+    """)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines([">       raise kind(*", "E *ValueError: mine"])
+    result.stdout.fnmatch_lines([">       raise kind(*", "E *ModflowError: mine"])
+    assert "pytest_plugin" not in result.stdout.str()
+
+
 def test_the_mark_of_pytest_order_is_left_alone(project: Project) -> None:
     result = project("""
     @pytest.mark.order(1)
@@ -390,7 +422,9 @@ def test_claims_that_cannot_be_had_are_errors_of_collection(paper: pytest.Pytest
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["modflow_claims: toy.py:2: ZeroDivisionError: division by zero"])
     result = paper.runpytest("-o", "modflow_claims=nowhere")
-    result.stdout.fnmatch_lines(["modflow_claims: unknown set of claims 'nowhere'*ghosh-2023*"])
+    result.stdout.fnmatch_lines(
+        ["modflow_claims: unknown file, folder or set of claims 'nowhere'*ghosh-2023*"]
+    )
     assert result.ret == pytest.ExitCode.INTERRUPTED
 
 

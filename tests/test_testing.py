@@ -129,6 +129,9 @@ def test_a_study_is_asserted_with_its_constant() -> None:
     assert mf.assert_order(study, expected=2) is study.estimate
     with pytest.raises(ModflowError, match="was run for order 2, and cannot tell about 3"):
         assert_order(study, expected=3)
+    assert assert_order(study, expected="2") is study.estimate  # type: ignore[arg-type]
+    with pytest.raises(ModflowError, match="a positive number, not 'two'"):
+        assert_order(study, expected="two")  # type: ignore[arg-type]
     with pytest.raises(ModflowError, match="own step sizes"):
         assert_order(study, H)
     # A regularizer 10% off has the right order on this range, and another error.
@@ -154,6 +157,8 @@ def test_an_interrupted_study_asserts_nothing() -> None:
         (lambda: assert_order([1, 2], H), "6 step_sizes but 2 errors"),
         (lambda: assert_order(lambda h: None, H), r"one number; at 0\.1 it returned None"),
         (lambda: assert_order(lambda h: [h, h], H), "one number"),
+        (lambda: assert_order(H, heun), "the function stands where the step sizes go"),  # type: ignore[arg-type]
+        (lambda: assert_order(heun, heun), "the function stands where the step sizes go"),  # type: ignore[arg-type]
         (lambda: assert_order(heun, H, inconclusive="pass"), "'fail' or 'skip', not 'pass'"),
         (lambda: assert_order(heun, H, uncertainties="tiny"), "sequence of real numbers"),
     ],

@@ -20,7 +20,7 @@ from . import cache
 from .cli_grids import Json, check_installed
 from .cli_reproduce import reproduce
 from .cli_training import train
-from .console import Status, do_all, interrupt, say, show
+from .console import Status, do_all, interrupt, say, show, stdout_for_results
 from .errors import ModflowError, UnknownNameError
 from .interrupt import SIGNALS
 from .schemas import NAMES, json_text, schema_text
@@ -344,12 +344,13 @@ def verify(
     from .claims import CLAIMS, choose, default_jobs, load_claims
     from .report.progress import LateProgress
 
-    loaded = [one for where in sets or () for one in load_claims(where)]
+    with stdout_for_results():
+        loaded = [one for where in sets or () for one in load_claims(where)]
     chosen = choose(loaded or [CLAIMS], claims or ())
     longer = [claim for claim in chosen if quick and not claim.is_quick]
     chosen = [claim for claim in chosen if claim not in longer]
     interrupt.listen()
-    with LateProgress("checking claims") as progress:
+    with stdout_for_results(), LateProgress("checking claims") as progress:
         results = _check_all(chosen, seed, jobs or default_jobs(), progress, trained, full)
     interrupted = len(results) < len(chosen)
     if as_json:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,32 @@ def show(what: str | RenderableType) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             raise ModflowError(f"cannot write to stdout: {error.strerror or error}") from error
+
+
+@contextmanager
+def stdout_for_results() -> Iterator[None]:
+    """Meanwhile what others print, users' modules and the programs they start, goes to stderr.
+
+    Processes begun meanwhile have it so for good.
+    """
+    stdout = sys.stdout
+    try:
+        out, error = stdout.fileno(), sys.stderr.fileno()
+        kept = os.dup(out)
+    except (AttributeError, OSError, ValueError):  # closed, or no file
+        with redirect_stdout(sys.stderr):
+            yield
+        return
+    try:
+        stdout.flush()
+        os.dup2(error, out)
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        with suppress(OSError):
+            stdout.flush()  # what was written to sys.__stdout__
+        os.dup2(kept, out)
+        os.close(kept)
 
 
 def do_all(jobs: Sequence[Callable[[], None]]) -> None:

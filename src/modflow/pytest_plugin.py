@@ -217,6 +217,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     from inspect import signature
 
+    from .errors import ModflowError
     from .testing import OrderError, assert_order
 
     __tracebackhide__ = True
@@ -224,10 +225,21 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         _refuse("a test that takes step_size has to be marked with order(..., step_sizes=[...])")
     test, given = pyfuncitem.obj, pyfuncitem.funcargs
     arguments = {name: given[name] for name in signature(test).parameters if name in given}
-    told = None
+    told, own = None, list[BaseException]()
+
+    def error_at(h: float) -> Any:
+        __tracebackhide__ = True
+        try:
+            return test(**{**arguments, "step_size": h})
+        except Exception as error:
+            own.append(error)
+            raise
+
     try:
-        assert_order(lambda h: test(**{**arguments, "step_size": h}), **settings)
-    except OrderError as error:
+        assert_order(error_at, **settings)
+    except (OrderError, ModflowError) as error:
+        if error in own:
+            raise
         told = str(error)
     if told is not None:
         # No line of the test has raised it, so that there is none to show.

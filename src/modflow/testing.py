@@ -104,6 +104,10 @@ def assert_order(
     else:
         if step_sizes is None:
             raise ModflowError("give the step sizes too: assert_order(errors, step_sizes)")
+        if callable(step_sizes):
+            raise ModflowError(
+                "the function stands where the step sizes go: assert_order(errors, step_sizes)"
+            )
         found = _of_errors(
             cast("Numbers | ErrorOf", errors),
             step_sizes,
@@ -197,7 +201,10 @@ def _of_errors(
     if callable(errors):
         # Sizes that are none are refused before the work, not after it.
         _estimate(step_sizes, step_sizes, expected, uncertainties)
-        errors = [_error_at(errors, h) for h in np.asarray(step_sizes, dtype=np.float64).tolist()]
+        error_of, errors = errors, []
+        # No comprehension: before Python 3.12 it has a frame of its own, which pytest would show.
+        for h in np.asarray(step_sizes, dtype=np.float64).tolist():
+            errors.append(_error_at(error_of, h))
     estimate = _estimate(step_sizes, errors, expected, uncertainties)
     assert estimate.verdict is not None
     return _Found(
@@ -229,9 +236,13 @@ def _of_study(study: ConvergenceStudy, expected: float | None) -> _Found:
     __tracebackhide__ = True
     if study.interrupted:
         raise KeyboardInterrupt
-    if expected is not None and expected != study.expected:
+    try:
+        asked = study.expected if expected is None else float(expected)
+    except (TypeError, ValueError):
+        raise ModflowError(f"expected must be a positive number, not {expected!r}.") from None
+    if asked != study.expected:
         raise ModflowError(
-            f"the study was run for order {study.expected}, and cannot tell about {expected:g}"
+            f"the study was run for order {study.expected}, and cannot tell about {asked:g}"
         )
     left_out = study.left_out
     sizes = study.step_sizes

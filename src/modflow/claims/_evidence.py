@@ -175,15 +175,19 @@ def order(text: str, study: ConvergenceStudy, *, about: About = "printed") -> Ev
     """
     if study.interrupted:
         raise KeyboardInterrupt
-    low, high = study.interval
-    seen = (
-        f"observed order {study.observed_order:.3f} in [{low:.3f}, {high:.3f}], "
-        f"expected {study.expected}"
-    )
+    seen = _seen(study.observed_order, study.interval, study.expected)
     constant = study.predicted_constant
     if constant is not None:
         seen += f"; constant {study.constant:.4g}, predicted {constant:.4g}"
+    if study.verdict == Outcome.INCONCLUSIVE:
+        seen += f"; {study.reason}"
     return Evidence("numeric", text, study.verdict, seen, about, study.to_dict())
+
+
+def _seen(order: float, interval: tuple[float, float], expected: float) -> str:
+    low, high = interval
+    seen = f"observed order {order:.3f} in [{low:.3f}, {high:.3f}]"
+    return f"{seen if math.isfinite(order) else 'no order'}, expected {expected:g}"
 
 
 def rate(
@@ -199,11 +203,14 @@ def rate(
     """Whether errors at these sizes (of h, of σ, of ρ) fall with the expected order."""
     found = estimate_order(sizes, errors, expected, uncertainties=uncertainties)
     low, high = found.interval
+    seen = _seen(found.order, found.interval, float(expected))
+    if found.verdict is Outcome.INCONCLUSIVE:
+        seen += f"; {found.reason}"
     return Evidence(
         "numeric",
         text,
         str(found.verdict or Outcome.INCONCLUSIVE),
-        f"observed order {found.order:.3f} in [{low:.3f}, {high:.3f}], expected {expected:g}",
+        seen,
         about,
         {
             "step_sizes": [float(h) for h in sizes],

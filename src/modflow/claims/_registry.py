@@ -30,7 +30,7 @@ from __future__ import annotations
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -292,7 +292,12 @@ def check_claim(
 def _gathered(claim: Claim, seed: int, results: Path | None, full: bool) -> Iterator[Evidence]:
     for more in range(1 + _MORE_SEEDS):
         given = Given(claim, seed + more, results, full)
-        for evidence in claim.gather(given):
+        gathered = claim.gather(given)
+        if not isinstance(gathered, Iterable):
+            raise ModflowError(
+                "a claim yields evidence, such as `yield equal(...)`; this one returns without"
+            )
+        for evidence in gathered:
             if not isinstance(evidence, Evidence):
                 raise ModflowError(
                     f"a claim yields evidence, such as equal(...) or order(...), not {evidence!r}"

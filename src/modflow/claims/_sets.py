@@ -47,7 +47,7 @@ def load_claims(where: str) -> list[ClaimSet]:
         return [CLAIMS]
     known = {point.name: point for point in entry_points(group=GROUP)}
     if where not in known:
-        raise UnknownNameError("set of claims", where, [CLAIMS.name, *known])
+        raise UnknownNameError("file, folder or set of claims", where, [CLAIMS.name, *known])
     return _of_entry_point(known[where])
 
 
