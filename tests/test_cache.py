@@ -16,6 +16,7 @@ import sympy
 import modflow as mf
 from modflow import cache, modified
 from modflow.modified import cache_key, modified_equation
+from modflow.series import BSeries, ClosedFormRing
 from modflow.series.stored import from_text, to_text
 
 beta = sympy.Symbol("beta")
@@ -29,6 +30,10 @@ METHODS = [
     mf.tableau("rk4"),
     mf.Adjoint(mf.GradientDescent()),
     mf.Composition((mf.GradientDescent(), mf.HeavyBall())),
+    # Names that mean something else to SymPy.
+    *(mf.HeavyBall(sympy.Symbol(name)) for name in ("lambda", "2", "x+y", "E", "beta_1^2")),
+    # Rates with denominators, and with factors that cancel.
+    mf.HeavyBall((1 - beta**2) / ((1 - beta) * (2 + sympy.Symbol("c")))),
 ]
 
 
@@ -48,7 +53,7 @@ def files(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("limit", [False, True])
-@pytest.mark.parametrize("method", METHODS, ids=str)
+@pytest.mark.parametrize("method", METHODS, ids=repr)
 def test_a_derivation_is_read_back_exactly(
     folder: Path, monkeypatch: pytest.MonkeyPatch, method: mf.Method, limit: bool
 ) -> None:
@@ -78,6 +83,16 @@ def test_series_are_stored_without_loss() -> None:
     assert to_text(ring, field) == text
     for tree, b in made.elements():
         assert ring(field[tree]).to_sympy() == b.to_sympy()
+
+
+def test_rates_are_those_that_were_stored_however_their_ring_counts_factors() -> None:
+    c = sympy.Symbol("c")
+    made = ClosedFormRing((beta, c), [(1 - beta**2) / ((1 - beta) * (1 + c))])
+    series = BSeries({mf.Tree(): made.power(0)}, 1, made(0), 0)
+    ring, field = from_text(to_text(made, series), made.symbols)
+    assert ring.rates[0].to_sympy() == made.rates[0].to_sympy()
+    for step in range(3):
+        assert ring(field[mf.Tree()]).at(step).to_sympy() == made.power(0).at(step).to_sympy()
 
 
 def test_what_differs_is_kept_apart(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from modflow.claims import (
     installed_sets,
     load_claims,
     rate,
+    sampled,
 )
 
 TOY = """
@@ -386,3 +388,127 @@ def test_stdout_has_the_result_alone(write: Callable[..., Path], jobs: str) -> N
     for line in ("printed by the claim", "written by the claim", "written by a program"):
         assert ended.stderr.count(line) == 2
     assert "printed by the module" in ended.stderr
+
+
+# -- what must not look like a success -----------------------------------------------------------
+
+
+def one(claim: Callable[[Given], Iterator[Evidence]], **settings: Any) -> Claim:
+    return ClaimSet("toy").claim("one", source="(1)", statement="x", **settings)(claim)
+
+
+def test_an_exit_in_a_claim_is_an_error(
+    run: Callable[..., Any], refused: Callable[..., str], write: Callable[..., Path]
+) -> None:
+    text = TOY.replace("    steps = ", "    raise SystemExit(0)\n        steps = ")
+    for jobs in ("1", "2"):
+        outcome = run("verify", "--claims", str(write(text=text)), "--jobs", jobs)
+        assert outcome.status == 2
+        assert "not checked: lambda-order: toy.py:12: SystemExit: 0" in outcome.err
+
+
+def test_an_exit_in_an_installed_set_is_an_error(
+    refused: Callable[..., str],
+    write: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    write("that_exits.py", text="raise SystemExit(0)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    points = [EntryPoint("toy", "that_exits", _sets.GROUP)]
+    monkeypatch.setattr(_sets, "entry_points", lambda group: points)
+    assert "toy cannot be loaded from that_exits: SystemExit: 0" in refused(
+        "verify", "--claims", "toy"
+    )
+
+
+def test_where_no_claim_is_quick_nothing_holds(
+    run: Callable[..., Any], write: Callable[..., Path]
+) -> None:
+    outcome = run("verify", "--claims", str(write()), "--quick")
+    assert outcome.status == 3
+    assert "2 claims take longer" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("evidence", "message"),
+    [
+        (lambda: fact("x", False, "d", about="print"), "'print' is none of printed, corrected"),
+        (lambda: Evidence("exact", "x", "passed", "d"), "'passed' is none of pass, fail, inconcl"),
+        (lambda: fact("x", True, "d", kind="proof"), "'proof' is none of exact, numeric"),
+        (lambda: fact("x", True, "d", data={"a": float("nan")}), "has data that JSON has not"),
+        (lambda: fact("x", True, "d", data={"a": {1}}), "has data that JSON has not: .*set"),
+    ],
+)
+def test_evidence_that_would_count_nowhere_is_an_error(evidence: Any, message: str) -> None:
+    def gather(_: Given) -> Iterator[Evidence]:
+        yield fact("right", True, "d")
+        yield evidence()
+
+    result = check_claim(one(gather))
+    assert not result.as_expected
+    assert re.search(message, str(result.error))
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "value"),
+    [(math.nan, 1e-3, 1), (math.inf, 1e-3, math.inf), (1, math.nan, 1), (1, 1e-3, math.nan)],
+)
+def test_a_sample_that_is_no_number_tells_nothing(mean: float, error: float, value: float) -> None:
+    found = sampled("x", mean, error, value)
+    assert found.verdict == "inconclusive"
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert sampled("x", 1, 1e-3, 1).verdict == "pass"
+
+
+def test_only_what_was_open_may_turn_out_to_be_confirmed() -> None:
+    assert check_claim(one(nothing, expected="inconclusive", command="-")).as_expected
+    assert not check_claim(one(nothing, expected="inconclusive")).as_expected
+    assert not check_claim(one(nothing, expected="refuted", command="-")).as_expected
+
+
+@pytest.mark.parametrize("cost", ["2", -1, math.nan, math.inf, None])
+def test_a_cost_is_a_number_of_seconds(cost: Any) -> None:
+    with pytest.raises(mf.ModflowError, match="its cost is a number of seconds"):
+        one(nothing, cost=cost)
+
+
+def test_junit_is_xml_whatever_evidence_says(
+    run: Callable[..., Any], write: Callable[..., Path], tmp_path: Path
+) -> None:
+    text = r"""
+        from modflow.claims import ClaimSet, fact
+
+        paper = ClaimSet("toy")
+
+        @paper.claim("one", source="(1)", statement="x")
+        def first(given):
+            yield fact("a", True, "\x1b[31mred\x00\ud800\ufffe <&> \U0001d6fd\t")
+            raise ValueError("\x1b[31mred\x00")
+    """
+    junit = tmp_path / "junit.xml"
+    outcome = run("verify", "--claims", str(write(text=text)), "--junit", str(junit))
+    assert outcome.status == 2
+    error = ElementTree.parse(junit).getroot().find("*/*/error")
+    assert error is not None
+    assert error.text == "pass: a: \\x1b[31mred\\x00\\ud800\\ufffe <&> \U0001d6fd\t"
+    assert str(error.get("message")).endswith("ValueError: \\x1b[31mred\\x00")
+
+
+def test_data_of_ones_own_may_have_any_names(
+    run: Callable[..., Any], write: Callable[..., Path]
+) -> None:
+    text = """
+        from modflow.claims import ClaimSet, fact
+
+        paper = ClaimSet("toy")
+
+        @paper.claim("one", source="(1)", statement="x")
+        def first(given):
+            yield fact("a", False, "d", data=dict(errors=[1, 2]))
+            yield fact("b", True, "d", data=dict(errors=[1, 2], step_sizes=[1]))
+            yield fact("c", True, "d", data=dict(errors=["x"], step_sizes=[1]))
+    """
+    outcome = run("verify", "one", "--claims", str(write(text=text)))
+    assert outcome.status == 1
+    assert "verdict: refuted" in outcome.out

@@ -381,7 +381,10 @@ def verify(
     wrong = [result for result in results if not result.as_expected]
     if any(result.verdict != "inconclusive" for result in wrong):
         raise typer.Exit(Status.FAILS)
-    raise typer.Exit(Status.INCONCLUSIVE if wrong or interrupted else Status.HOLDS)
+    # Where nothing was checked, nothing is known to hold.
+    raise typer.Exit(
+        Status.HOLDS if results and not wrong and not interrupted else Status.INCONCLUSIVE
+    )
 
 
 def _refuse_claims(broken: list[ClaimResult]) -> None:

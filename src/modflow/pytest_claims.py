@@ -147,9 +147,10 @@ def failure_lines(result: Any, plot_path: Callable[[], Path | None] | None) -> I
         about = {"printed": "", "corrected": "corrected, ", "context": "besides, "}[evidence.about]
         yield f"{evidence.verdict}  {about}{evidence.kind}: {evidence.text}"
         yield f"      {evidence.detail}"
-        if evidence.verdict == "pass" or not evidence.data.get("errors"):
+        measured = evidence.sizes_and_errors
+        if evidence.verdict == "pass" or measured is None:
             continue
-        sizes, errors = evidence.data["step_sizes"], evidence.data["errors"]
+        sizes, errors = measured
         yield from (f"      {line}" for line in order_table(sizes, errors, {}).splitlines())
         path = plot_path() if plot_path is not None else None
         if path is not None:

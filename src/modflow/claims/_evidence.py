@@ -6,19 +6,22 @@ exact, orders are judged by `convergence`, random samples by their own standard 
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import sympy
 
 from ..convergence import Numbers, estimate_order, finite_or_none
 from ..convergence import Verdict as Outcome
+from ..errors import ModflowError, first_line
 from ..modified import ModifiedEquation
 from ..series import Tree
 from ..study import ConvergenceStudy
 
 About = Literal["printed", "corrected", "context"]
+_Kind = Literal["exact", "numeric"]
 
 NODE, CHAIN = Tree(), Tree([Tree()])
 """The trees of f and f'f, which is all that flows of order 2 have."""
@@ -35,7 +38,7 @@ a formula that is off by as much would pass."""
 class Evidence:
     """One finding: exact (an identity that holds or does not) or numeric (a measurement)."""
 
-    kind: Literal["exact", "numeric"]
+    kind: _Kind
     text: str
     verdict: str
     """`pass`, `fail` or `inconclusive`."""
@@ -44,6 +47,35 @@ class Evidence:
     about: About = "printed"
     """The statement as printed, the corrected one, or neither: context enters no verdict."""
     data: dict[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise ModflowError for what would enter no verdict, and for data that JSON has not."""
+        for value, known in (
+            (self.kind, get_args(_Kind)),
+            (self.verdict, tuple(Outcome)),
+            (self.about, get_args(About)),
+        ):
+            if value not in known:
+                raise ModflowError(
+                    f"evidence {self.text!r}: {value!r} is none of {', '.join(known)}"
+                )
+        try:
+            json.dumps(self.to_dict(), allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ModflowError(
+                f"evidence {self.text!r} has data that JSON has not: {first_line(error)}"
+            ) from error
+
+    @property
+    def sizes_and_errors(self) -> tuple[list[float], list[float | None]] | None:
+        """What an order was found from, if it was; data of one's own may use the same names."""
+        sizes, errors = self.data.get("step_sizes"), self.data.get("errors")
+        if not (isinstance(sizes, list) and isinstance(errors, list) and errors):
+            return None
+        numbers = all(isinstance(h, int | float) for h in sizes) and all(
+            e is None or isinstance(e, int | float) for e in errors
+        )
+        return (sizes, errors) if numbers and len(sizes) == len(errors) else None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -62,7 +94,7 @@ def fact(
     holds: bool | None,
     detail: str,
     *,
-    kind: Literal["exact", "numeric"] = "exact",
+    kind: _Kind = "exact",
     about: About = "printed",
     data: dict[str, Any] | None = None,
 ) -> Evidence:
@@ -234,12 +266,18 @@ def sampled(
     about: About = "printed",
     data: dict[str, Any] | None = None,
 ) -> Evidence:
-    """Whether the mean of a random sample agrees with a value, and could have contradicted it."""
+    """Whether the mean of a random sample agrees with a value, and could have contradicted it.
+
+    Of numbers that are not finite, nothing can be told.
+    """
     away = abs(mean - value) / standard_error if standard_error > 0 else math.inf
     if standard_error == 0 and mean == value:
         away = 0.0
     precise = SIGMAS * standard_error <= PRECISION * abs(value)
-    verdict = "fail" if away > SIGMAS else "pass" if precise else "inconclusive"
+    finite = all(math.isfinite(number) for number in (mean, standard_error, value))
+    verdict = "inconclusive"
+    if finite:
+        verdict = "fail" if away > SIGMAS else "pass" if precise else "inconclusive"
     return Evidence(
         "numeric",
         text,
@@ -247,5 +285,10 @@ def sampled(
         f"sampled {mean:.6g} ± {standard_error:.2g}, formula {value:.6g}: "
         f"{away:.1f} standard errors away",
         about,
-        {"mean": mean, "standard_error": standard_error, "value": value, **(data or {})},
+        {
+            "mean": finite_or_none(mean),
+            "standard_error": finite_or_none(standard_error),
+            "value": finite_or_none(value),
+            **(data or {}),
+        },
     )

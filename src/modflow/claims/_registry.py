@@ -27,6 +27,7 @@ claim with another formula in its statement, and has to get another verdict.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 import zlib
@@ -155,7 +156,8 @@ class ClaimResult:
         """
         if self.error is not None:
             return False
-        confirmed = self.claim.command is not None and self.verdict == "confirmed"
+        open_before = self.claim.expected == "inconclusive" and self.claim.command is not None
+        confirmed = open_before and self.verdict == "confirmed"
         return self.verdict == self.claim.expected or confirmed
 
     def to_dict(self) -> dict[str, Any]:
@@ -223,6 +225,8 @@ class ClaimSet(dict[str, Claim]):
             raise ModflowError(f"{id!r} is no id of a claim: one word, such as thm-4.1-drift")
         if expected not in VERDICTS:
             raise UnknownNameError(f"verdict of the claim {id}", str(expected), VERDICTS)
+        if not (isinstance(cost, int | float) and 0 <= cost < math.inf):
+            raise ModflowError(f"the claim {id}: its cost is a number of seconds, not {cost!r}")
         if (expected == "corrected") != (corrected is not None):
             raise ModflowError(
                 f"the claim {id}: a corrected statement goes with expected='corrected', "
@@ -282,8 +286,9 @@ def check_claim(
             found.append(evidence)
             if progress is not None:
                 progress(evidence.text)
-    except Exception as error:
-        # Whatever a claim's own code raises: the other claims are checked all the same.
+    except (Exception, SystemExit) as error:
+        # Whatever a claim's own code raises: the other claims are checked all the same. An exit
+        # would end the audit, with status 0 for example.
         code = getattr(claim.gather, "__code__", None)
         wrong = error_line(error, Path(code.co_filename if code else claim.id))
     return ClaimResult(claim, tuple(found), time.perf_counter() - began, wrong)
@@ -302,6 +307,7 @@ def _gathered(claim: Claim, seed: int, results: Path | None, full: bool) -> Iter
                 raise ModflowError(
                     f"a claim yields evidence, such as equal(...) or order(...), not {evidence!r}"
                 )
+            evidence.check()
             named = f"{evidence.text} (seed {given.seed})"
             yield replace(evidence, text=named) if more else evidence
         if not (full and given._drawn):

@@ -113,7 +113,7 @@ def _of_file(file: Path) -> list[ClaimSet]:
 def _of_entry_point(point: EntryPoint) -> list[ClaimSet]:
     try:
         found = point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModflowError(
             f"the set of claims {point.name} cannot be loaded from {point.value}: "
             f"{type(error).__name__}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
@@ -32,12 +33,12 @@ def junit_xml(results: Sequence[ClaimResult]) -> bytes:
             suite,
             "testcase",
             classname="modflow.claims" if home is None else f"modflow.claims.{home.name}",
-            name=result.claim.id,
+            name=_xml(result.claim.id),
             time=f"{result.seconds:.3f}",
         )
-        report = "\n".join(f"{e.verdict}: {e.text}: {e.detail}" for e in result.evidence)
+        report = _xml("\n".join(f"{e.verdict}: {e.text}: {e.detail}" for e in result.evidence))
         if result.error is not None:
-            ElementTree.SubElement(case, "error", message=result.error).text = report
+            ElementTree.SubElement(case, "error", message=_xml(result.error)).text = report
         elif not result.as_expected:
             message = f"{result.verdict}, and the registry records {result.claim.expected}"
             ElementTree.SubElement(case, "failure", message=message).text = report
@@ -45,9 +46,17 @@ def junit_xml(results: Sequence[ClaimResult]) -> bytes:
             if result in unclear:
                 decide = f": {result.claim.command} would decide it" * bool(result.claim.command)
                 message = f"inconclusive, as on record{decide}"
-                ElementTree.SubElement(case, "skipped", message=message)
+                ElementTree.SubElement(case, "skipped", message=_xml(message))
             ElementTree.SubElement(case, "system-out").text = report
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+
+
+def _xml(text: str) -> str:
+    """The text with what no XML file may have, such as colours of a terminal, as in Python."""
+    return _FORBIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

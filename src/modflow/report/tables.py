@@ -211,8 +211,9 @@ def claim_view(result: ClaimResult) -> RenderableType:
             mark = Text("note") if beside else verdict_text(evidence.verdict)
             lines.append(Text.assemble("    ", mark, f"  {evidence.kind}: {evidence.text}"))
             lines.append(Text(f"          {evidence.detail}"))
-            if evidence.data.get("errors"):
-                lines.append(Text(_errors_line(evidence.data)))
+            measured = evidence.sizes_and_errors
+            if measured is not None:
+                lines.append(Text(_errors_line(*measured)))
     if result.error is not None:
         lines.append(Text.assemble("  ", (_NOT_CHECKED, "red"), f": {result.error}"))
     if claim.command is not None:
@@ -231,8 +232,8 @@ _HEADINGS = {
 }
 
 
-def _errors_line(data: dict[str, list[float]]) -> str:
-    pairs = zip(data["step_sizes"], data["errors"], strict=True)
+def _errors_line(sizes: Sequence[float], errors: Sequence[float | None]) -> str:
+    pairs = zip(sizes, errors, strict=True)
     shown = [f"{h:.3g}: {'-' if e is None else f'{e:.2e}'}" for h, e in pairs]
     return "          errors by size  " + ", ".join(shown)
 

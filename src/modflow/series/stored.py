@@ -21,7 +21,7 @@ def to_text(ring: ClosedFormRing, series: BSeries) -> str:
     """A series whose coefficients are elements of this ring."""
     return json.dumps(
         {
-            "rates": [str(rate.to_sympy()) for rate in ring.rates],
+            "rates": [_element(rate) for rate in ring.rates],
             "factors": [_terms(factor) for factor in ring._factors],
             "order": series.order,
             "empty": _element(ring(series.empty)),
@@ -37,14 +37,36 @@ def to_text(ring: ClosedFormRing, series: BSeries) -> str:
 def from_text(text: str, symbols: Sequence[sympy.Symbol]) -> tuple[ClosedFormRing, BSeries]:
     """The ring over these symbols, and the series."""
     stored = json.loads(text)
-    ring = ClosedFormRing(symbols, stored["rates"])
+    ring = ClosedFormRing(symbols, _rates(stored, symbols))
     ring._factors[:] = [_polynomial(ring, terms) for terms in stored["factors"]]
+    # Those that the ring has made itself may count its factors otherwise.
+    ring.rates = tuple(_read(ring, rate) for rate in stored["rates"])
+    ring._rate_powers.clear()
     coefficients = {
         Tree.from_level_sequence(levels): _read(ring, element)
         for levels, element in stored["coefficients"]
     }
     empty = _read(ring, stored["empty"])
     return ring, BSeries(coefficients, stored["order"], empty, stored["grade"])
+
+
+def _rates(stored: dict[str, Any], symbols: Sequence[sympy.Symbol]) -> list[sympy.Expr]:
+    """The decay rates, which a ring needs before there is one; they depend on its symbols alone.
+
+    Not as text: a symbol may have any name, and SymPy reads `lambda` or `2` in its own way.
+    """
+    small, size = ClosedFormRing(symbols), len(symbols) + 1
+
+    def cut(terms: list[Any]) -> list[Any]:
+        return [[monomial[:size], c] for monomial, c in terms]
+
+    small._factors[:] = [_polynomial(small, cut(terms)) for terms in stored["factors"]]
+    return [
+        small._element(
+            _polynomial(small, cut(numerator)), int(denominator, 16), dict(exponents)
+        ).to_sympy()
+        for numerator, denominator, exponents, _ in stored["rates"]
+    ]
 
 
 def _element(element: ClosedForm) -> list[Any]:
