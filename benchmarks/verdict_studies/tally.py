@@ -26,7 +26,7 @@ class Judged:
     @property
     def offset(self):
         """The claim less the order."""
-        return self.claim - self.study.order
+        return round(self.claim - self.study.order, 9)
 
 
 def judged(studies, rules=RULES):
