@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -125,6 +126,70 @@ def test_a_module_may_use_what_lies_beside_it(write: Callable[..., Path]) -> Non
     write("_formulas.py", text="quarter = 'h/4'")
     path = write(text="from _formulas import quarter\n" + dedent(TOY))
     assert [one.name for one in load_claims(str(path))] == ["toy"]
+
+
+LAZY = """
+    from modflow.claims import ClaimSet, equal
+    {head}
+    paper = ClaimSet("{name}")
+
+    @paper.claim("{name}-one", source="(1)", statement="x", printed=dict(a="h/{number}"), cost=9)
+    def first(given):
+        import _formulas
+        yield equal("a", _formulas.share, given.printed("a"))
+        {head}
+        assert _formulas.Kind is Kind
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_each_folder_has_its_own_helpers_also_while_claims_are_checked(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, jobs: int
+) -> None:
+    claims = []
+    for number in ("4", "5"):
+        (tmp_path / number).mkdir()
+        write(f"{number}/_formulas.py", text=f"share = 'h/{number}'\nclass Kind: pass")
+        names = {"name": f"toy-{number}", "number": number, "head": "from _formulas import Kind"}
+        (found,) = load_claims(str(write(f"{number}/toy.py", text=LAZY, **names)))
+        claims += found.values()
+    # A module of that name that has been imported from elsewhere, such as by a test.
+    (tmp_path / "tests").mkdir()
+    write("tests/_formulas.py", text="share = 'h/6'")
+    monkeypatch.syspath_prepend(str(tmp_path / "tests"))
+    import _formulas  # type: ignore[import-not-found]
+
+    try:
+        for result in check_claims(claims, jobs=jobs):
+            assert (result.verdict, result.error) == ("confirmed", None)
+        folder = str(tmp_path / "4")
+        (again,) = load_claims(f"{folder}/toy.py")
+        assert check_claim(again["toy-4-one"]).verdict == "confirmed"
+        assert sys.modules["_formulas"] is _formulas
+        assert folder not in sys.path
+    finally:
+        del sys.modules["_formulas"]
+
+
+def test_nothing_is_left_of_a_module_that_fails(write: Callable[..., Path]) -> None:
+    write("_formulas.py", text="share = 'h/4'")
+    path = write(text="import sys, _formulas\nsys.path.pop(0)\n1 / 0")
+    before = list(sys.path), set(sys.modules)
+    with pytest.raises(mf.ModflowError, match=r"toy\.py:3: ZeroDivisionError"):
+        load_claims(str(path))
+    assert (sys.path, set(sys.modules)) == before
+
+
+def test_libraries_below_the_folder_are_not_forgotten(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a virtual environment within a repository: JAX cannot be imported twice."""
+    site = tmp_path / ".venv" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "a_library.py").write_text("")
+    monkeypatch.syspath_prepend(str(site))
+    load_claims(str(write(text="import a_library\n" + dedent(TOY))))
+    assert sys.modules.pop("a_library").__file__ == str(site / "a_library.py")
 
 
 def test_a_module_may_have_methods_of_its_own(write: Callable[..., Path]) -> None:

@@ -105,7 +105,10 @@ def _of_file(file: Path) -> list[ClaimSet]:
         raise ModflowError(f"{file} has no claims: a Python module NAME.py has")
     try:
         with loading(file) as loaded:
-            return _sets_of(loaded.module, str(file.resolve()), str(file))
+            sets = _sets_of(loaded.module, str(file.resolve()), str(file))
+            for one in sets:
+                one.surroundings = loaded.surroundings
+            return sets
     except (Exception, SystemExit) as error:
         raise ModflowError(error_line(error, file)) from error
 
