@@ -7,6 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from textwrap import dedent
@@ -251,6 +252,11 @@ def test_the_papers_own_set_has_a_name() -> None:
         ),
         (
             "a.py",
+            "from modflow.claims import ClaimSet\none, two = ClaimSet('a'), ClaimSet('a')",
+            "two sets are called a: give each its own name",
+        ),
+        (
+            "a.py",
             "from modflow.claims import ClaimSet\npaper = ClaimSet('a')",
             "a.py: .*the set a has no claims",
         ),
@@ -324,15 +330,26 @@ def test_a_formula_that_is_slightly_wrong_is_refuted(
         assert "verdict: refuted" in outcome.out
 
 
+MENDED = """
+    @paper.claim("{id}-mended", source="(3)", statement="a = h/2", printed={{"a": "h/2"}}, cost=9,
+                 expected="corrected", corrected="a = h/4", true={{"a": "{formula}"}})
+    def third(given):
+        yield equal("a", "h/4", given.printed("a"))
+        yield equal("a", "h/4", given.true("a"), about="corrected")
+"""
+
+
 def test_other_processes_find_the_same_claims(write: Callable[..., Path]) -> None:
-    (paper,) = load_claims(str(write()))
-    claims = [*paper.values(), paper["lambda"].misprinted(a="h/2")]
+    (paper,) = load_claims(str(write(text=TOY + MENDED)))
+    mended = replace(paper["lambda-mended"], true={"a": "h/2"})
+    claims = [*paper.values(), paper["lambda"].misprinted(a="h/2"), mended]
     assert all(_audit._is_portable(claim) for claim in claims)
     apart = {result.claim: result for result in check_claims(claims, jobs=2)}
     here = {result.claim: result for result in check_claims(claims)}
     for claim in claims:
         assert apart[claim].to_dict() == here[claim].to_dict()
-    assert [here[claim].verdict for claim in claims] == ["confirmed", "confirmed", "refuted"]
+    verdicts = [here[claim].verdict for claim in claims]
+    assert verdicts == ["confirmed", "confirmed", "corrected", "refuted", "refuted"]
 
 
 def test_claims_made_by_hand_stay_in_this_process() -> None:

@@ -503,6 +503,24 @@ def test_claims_that_cannot_be_had_are_errors_of_collection(paper: pytest.Pytest
     assert result.ret == pytest.ExitCode.INTERRUPTED
 
 
+def test_data_of_ones_own_are_no_order(paper: pytest.Pytester) -> None:
+    file = paper.path / "claims" / "toy.py"
+    file.write_text("""
+from modflow.claims import ClaimSet, fact
+
+paper = ClaimSet("toy")
+
+@paper.claim("one", source="(1)", statement="x")
+def first(given):
+    for expected, interval in ("two", [1, 2]), (2, [1]), (2, "12"), (None, [1, 2]):
+        data = {"expected": expected, "observed_order": 1, "interval": interval, "reason": "x"}
+        yield fact("x", True, "d", data=data)
+""")
+    result = paper.runpytest()
+    result.assert_outcomes(passed=1)
+    assert section(result, "orders of convergence") == []
+
+
 def test_a_claim_whose_own_code_fails_is_no_success(paper: pytest.Pytester) -> None:
     file = paper.path / "claims" / "toy.py"
     file.write_text(

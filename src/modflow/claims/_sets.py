@@ -134,7 +134,10 @@ def _sets_of(found: Any, origin: str, name: str) -> list[ClaimSet]:
     """A set itself, or those that a module has made, in its order."""
     values = list(vars(found).values()) if isinstance(found, ModuleType) else [found]
     sets = {id(one): one for one in values if isinstance(one, ClaimSet) and one is not CLAIMS}
+    names = [one.name for one in sets.values()]
     for one in sets.values():
+        if names.count(one.name) > 1:
+            raise ModflowError(f"{name}: two sets are called {one.name}: give each its own name")
         if not one:
             raise ModflowError(f"{name}: the set {one.name} has no claims")
         one.origin = origin
