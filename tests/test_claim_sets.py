@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from textwrap import dedent
@@ -130,6 +131,70 @@ def test_a_module_may_use_what_lies_beside_it(write: Callable[..., Path]) -> Non
     assert [one.name for one in load_claims(str(path))] == ["toy"]
 
 
+LAZY = """
+    from modflow.claims import ClaimSet, equal
+    {head}
+    paper = ClaimSet("{name}")
+
+    @paper.claim("{name}-one", source="(1)", statement="x", printed=dict(a="h/{number}"), cost=9)
+    def first(given):
+        import _formulas
+        yield equal("a", _formulas.share, given.printed("a"))
+        {head}
+        assert _formulas.Kind is Kind
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_each_folder_has_its_own_helpers_also_while_claims_are_checked(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, jobs: int
+) -> None:
+    claims = []
+    for number in ("4", "5"):
+        (tmp_path / number).mkdir()
+        write(f"{number}/_formulas.py", text=f"share = 'h/{number}'\nclass Kind: pass")
+        names = {"name": f"toy-{number}", "number": number, "head": "from _formulas import Kind"}
+        (found,) = load_claims(str(write(f"{number}/toy.py", text=LAZY, **names)))
+        claims += found.values()
+    # A module of that name that has been imported from elsewhere, such as by a test.
+    (tmp_path / "tests").mkdir()
+    write("tests/_formulas.py", text="share = 'h/6'")
+    monkeypatch.syspath_prepend(str(tmp_path / "tests"))
+    import _formulas  # type: ignore[import-not-found]
+
+    try:
+        for result in check_claims(claims, jobs=jobs):
+            assert (result.verdict, result.error) == ("confirmed", None)
+        folder = str(tmp_path / "4")
+        (again,) = load_claims(f"{folder}/toy.py")
+        assert check_claim(again["toy-4-one"]).verdict == "confirmed"
+        assert sys.modules["_formulas"] is _formulas
+        assert folder not in sys.path
+    finally:
+        del sys.modules["_formulas"]
+
+
+def test_nothing_is_left_of_a_module_that_fails(write: Callable[..., Path]) -> None:
+    write("_formulas.py", text="share = 'h/4'")
+    path = write(text="import sys, _formulas\nsys.path.pop(0)\n1 / 0")
+    before = list(sys.path), set(sys.modules)
+    with pytest.raises(mf.ModflowError, match=r"toy\.py:3: ZeroDivisionError"):
+        load_claims(str(path))
+    assert (sys.path, set(sys.modules)) == before
+
+
+def test_libraries_below_the_folder_are_not_forgotten(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a virtual environment within a repository: JAX cannot be imported twice."""
+    site = tmp_path / ".venv" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "a_library.py").write_text("")
+    monkeypatch.syspath_prepend(str(site))
+    load_claims(str(write(text="import a_library\n" + dedent(TOY))))
+    assert sys.modules.pop("a_library").__file__ == str(site / "a_library.py")
+
+
 def test_a_module_may_have_methods_of_its_own(write: Callable[..., Path]) -> None:
     head = dedent("""
         from __future__ import annotations
@@ -186,6 +251,11 @@ def test_the_papers_own_set_has_a_name() -> None:
             "a.py",
             "from modflow.claims import ClaimSet\nClaimSet('a b')",
             "a.py:2: 'a b' names no set of claims",
+        ),
+        (
+            "a.py",
+            "from modflow.claims import ClaimSet\none, two = ClaimSet('a'), ClaimSet('a')",
+            "two sets are called a: give each its own name",
         ),
         (
             "a.py",
@@ -262,15 +332,26 @@ def test_a_formula_that_is_slightly_wrong_is_refuted(
         assert "verdict: refuted" in outcome.out
 
 
+MENDED = """
+    @paper.claim("{id}-mended", source="(3)", statement="a = h/2", printed={{"a": "h/2"}}, cost=9,
+                 expected="corrected", corrected="a = h/4", true={{"a": "{formula}"}})
+    def third(given):
+        yield equal("a", "h/4", given.printed("a"))
+        yield equal("a", "h/4", given.true("a"), about="corrected")
+"""
+
+
 def test_other_processes_find_the_same_claims(write: Callable[..., Path]) -> None:
-    (paper,) = load_claims(str(write()))
-    claims = [*paper.values(), paper["lambda"].misprinted(a="h/2")]
+    (paper,) = load_claims(str(write(text=TOY + MENDED)))
+    mended = replace(paper["lambda-mended"], true={"a": "h/2"})
+    claims = [*paper.values(), paper["lambda"].misprinted(a="h/2"), mended]
     assert all(_audit._is_portable(claim) for claim in claims)
     apart = {result.claim: result for result in check_claims(claims, jobs=2)}
     here = {result.claim: result for result in check_claims(claims)}
     for claim in claims:
         assert apart[claim].to_dict() == here[claim].to_dict()
-    assert [here[claim].verdict for claim in claims] == ["confirmed", "confirmed", "refuted"]
+    verdicts = [here[claim].verdict for claim in claims]
+    assert verdicts == ["confirmed", "confirmed", "corrected", "refuted", "refuted"]
 
 
 def test_claims_made_by_hand_stay_in_this_process() -> None:

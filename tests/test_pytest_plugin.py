@@ -187,6 +187,34 @@ def test_the_fixture_takes_what_is_not_given_from_the_mark(project: Project) -> 
             "@pytest.mark.order(expected=2, step_sizes=H)\ndef test(step_size): pass",
             "*returned None*",
         ),
+        (
+            "@pytest.mark.order(3, expected=2, step_sizes=H)\ndef test(step_size): pass",
+            "has its order twice",
+        ),
+        (
+            "@pytest.mark.order(expected=3, step_sizes=H)\ndef test(): check(heun, H)",
+            "marked with order 3, and asserts 2: use the fixture",
+        ),
+        # A mark of pytest-order's does not hide it, above it or below.
+        (
+            "@pytest.mark.order(expected=3)\n@pytest.mark.order(1)\ndef test(): pass",
+            "asserts none",
+        ),
+        (
+            "@pytest.mark.order(1)\n@pytest.mark.order(expected=3)\ndef test(): pass",
+            "asserts none",
+        ),
+        (
+            "@pytest.mark.order(expected=3)\n@pytest.mark.order(1)\n"
+            "def test(assert_order): assert_order(heun, H)",
+            "order 3 expected, observed 2.00",
+        ),
+        # Without a name it is its order all the same, where it has a setting of modflow's.
+        (
+            "@pytest.mark.order(3, inconclusive='skip')\n"
+            "def test(assert_order): assert_order(heun, H)",
+            "order 3 expected, observed 2.00",
+        ),
     ],
 )
 def test_marks_that_check_nothing_are_refused(project: Project, body: str, message: str) -> None:
@@ -284,6 +312,26 @@ def test_plots_go_where_they_are_asked_to_go(project: Project, pytester: pytest.
         assert plots[0].startswith("test_rules.py-test_euler-a-b-")
 
 
+def test_no_failure_is_lost_over_its_plot(project: Project) -> None:
+    body = r"""
+    def test_dollars():
+        check(euler, H, 2, label=r"$\frac{$ for 5 $")
+
+    def test_nowhere(tmp_path, monkeypatch):
+        (tmp_path / "gone").mkdir()
+        monkeypatch.chdir(tmp_path / "gone")
+        (tmp_path / "gone").rmdir()
+        check(euler, H, 2)
+    """
+    result = project(body, "--tb=line")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines_random(["*OrderNotFound: order 2*: $*"])
+    assert result.stdout.str().count("Error") == 0
+    # Whatever goes wrong with it.
+    result = project(body.replace("5 $", "\N{HEBREW LETTER ALEF}\U000f0000"), "-W", "error")
+    assert result.stdout.str().count("FAILED test_rules.py::test_dollars - modflow.testing.Or") == 1
+
+
 def test_names_of_plots_tell_tests_apart() -> None:
     assert file_name("a.py::t[a/b]") != file_name("a.py::t[a-b]")
     assert len(file_name("x" * 1000)) < 100
@@ -339,6 +387,67 @@ def test_a_theorem_fails_where_its_teardown_does(project: Project) -> None:
     def test_one(broken): pass
     """)
     assert section(result, "theorems") == ["thm-1  fails  1 failed"]
+
+
+def test_a_theorem_is_open_where_a_test_of_it_did_not_run(
+    project: Project, pytester: pytest.Pytester
+) -> None:
+    body = """
+    import os
+    @pytest.mark.theorem("thm-1")
+    def test_one(): pass
+
+    @pytest.mark.theorem("thm-2")
+    def test_two(): assert False
+
+    @pytest.mark.theorem("thm-1")
+    def test_three(): pass
+    """
+    result = project(body, "-x")
+    assert section(result, "theorems") == [
+        "thm-1  open   1 passed, 1 not run",
+        "thm-2  fails  1 failed",
+    ]
+    assert section(project(body, "--collect-only"), "theorems") == []
+    pytester.makepyfile(
+        test_rules=dedent(RULES) + dedent(body).replace("assert False", "os.kill(os.getpid(), 2)")
+    )
+    result = pytester.runpytest_subprocess("-p", "no:randomly")
+    assert section(result, "theorems")[:2] == [
+        "thm-1  open  1 passed, 1 not run",
+        "thm-2  open  1 not run",
+    ]
+
+
+def test_a_theorem_fails_where_a_process_crashes(
+    project: Project, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(
+        test_crash=dedent("""
+    import os, pytest
+
+    @pytest.mark.theorem("thm-1")
+    def test_one(): pass
+
+    @pytest.mark.theorem("thm-1")
+    def test_two(): os._exit(1)
+    """)
+    )
+    result = pytester.runpytest_subprocess("-n", "2", "-p", "no:randomly")
+    assert section(result, "theorems") == ["thm-1  fails  1 passed, 1 failed"]
+
+
+def test_a_theorem_fails_where_it_does_in_one_of_several_processes(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile("""
+    import os, pytest
+
+    @pytest.mark.theorem("thm-1")
+    def test_one(): assert os.environ["PYTEST_XDIST_WORKER"] != "gw0"
+    """)
+    result = pytester.runpytest_subprocess("-n", "2", "--dist=each", "-p", "no:randomly")
+    assert section(result, "theorems") == ["thm-1  fails  1 passed, 1 failed"]
 
 
 # -- claims ---------------------------------------------------------------------------------------
@@ -426,6 +535,24 @@ def test_claims_that_cannot_be_had_are_errors_of_collection(paper: pytest.Pytest
         ["modflow_claims: unknown file, folder or set of claims 'nowhere'*ghosh-2023*"]
     )
     assert result.ret == pytest.ExitCode.INTERRUPTED
+
+
+def test_data_of_ones_own_are_no_order(paper: pytest.Pytester) -> None:
+    file = paper.path / "claims" / "toy.py"
+    file.write_text("""
+from modflow.claims import ClaimSet, fact
+
+paper = ClaimSet("toy")
+
+@paper.claim("one", source="(1)", statement="x")
+def first(given):
+    for expected, interval in ("two", [1, 2]), (2, [1]), (2, "12"), (None, [1, 2]):
+        data = {"expected": expected, "observed_order": 1, "interval": interval, "reason": "x"}
+        yield fact("x", True, "d", data=data)
+""")
+    result = paper.runpytest()
+    result.assert_outcomes(passed=1)
+    assert section(result, "orders of convergence") == []
 
 
 def test_a_claim_whose_own_code_fails_is_no_success(paper: pytest.Pytester) -> None:

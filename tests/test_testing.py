@@ -156,6 +156,8 @@ def test_an_interrupted_study_asserts_nothing() -> None:
         (lambda: assert_order(heun, [0.1, -0.1, 0.05]), "positive and finite"),
         (lambda: assert_order([1, 2], H), "6 step_sizes but 2 errors"),
         (lambda: assert_order(lambda h: None, H), r"one number; at 0\.1 it returned None"),
+        (lambda: assert_order(lambda h: np.complex128(h**2 + 1j), H), "at 0.1 it returned"),
+        (lambda: assert_order(lambda h: np.array([h**2 + 1j]), H), "at 0.1 it returned"),
         (lambda: assert_order(lambda h: [h, h], H), "one number"),
         (lambda: assert_order(H, heun), "the function stands where the step sizes go"),  # type: ignore[arg-type]
         (lambda: assert_order(heun, heun), "the function stands where the step sizes go"),  # type: ignore[arg-type]

@@ -6,13 +6,12 @@ errors' expansion in h; this module has the rule that makes a verdict of it.
 The rule.  Proven orders are mostly integers or half-integers, and the posterior gives each of them
 a probability.  For the expected order q, which counts as one of them, the verdict is
 
-* pass, if its probability is at least 95%, or if the 95% interval lies inside the cell
-  [q - 1/4, q + 1/4] and has q in it (one less than 0.02 wide need only come within 0.01 of q), so
-  that no other half-integer is left; and if the slopes do not move away from q at the fine end: the
-  slope over the last step is not further from q than over the step before, nor the slope over the
-  last two steps than over the two before or over all before, by more than 0.01 and three standard
-  deviations of the noise;
-* fail, if its probability is at most 1%, and the 95% interval does not lie inside the cell;
+* pass, if its probability is at least 95%, and the slopes do not move away from q at the fine end:
+  the slope over the last step is not further from q than over the step before, nor the slope over
+  the last two steps than over the two before or over all before, by more than 0.01 and three
+  standard deviations of the noise;
+* fail, if its probability is at most 1%, and the 95% interval of the order does not lie in the cell
+  [q - 1/4, q + 1/4];
 * inconclusive otherwise.
 
 An interval within the cell that has not q in it shows neither: a factor log(1/h) shifts slopes by
@@ -234,9 +233,7 @@ def _judge(
         return None, seen
     inside = low >= expected - _CELL and high <= expected + _CELL
     wide, probability = high - low > _MAX_WIDTH, posterior.probability(expected)
-    slack = RESOLUTION if high - low < 2 * RESOLUTION else 0.0
-    near = inside and low - slack <= expected <= high + slack
-    supported = near or (probability >= LEVEL and not wide)
+    supported = probability >= LEVEL and not wide
     stray = _stray_slope(order, posterior.noise, h, e)
     if h.size < _MIN_POINTS:
         doubt = f"; at least {_MIN_POINTS} are needed"
@@ -250,7 +247,9 @@ def _judge(
         return Verdict.PASS, f"{seen}, supports order {expected:g}"
     elif inside and not low <= expected <= high:
         doubt = f": near order {expected:g} but not at it (a log factor?)"
-    elif inside or probability > 1 - FAIL_LEVEL:
+    elif inside:
+        doubt = f": near order {expected:g}, which has a probability of {probability:.0%}"
+    elif probability > 1 - FAIL_LEVEL:
         doubt = f": too wide to decide on order {expected:g}"
     elif wide:
         doubt = ": too wide to be an order"

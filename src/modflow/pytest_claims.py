@@ -91,7 +91,7 @@ class ClaimItem(pytest.Item):
         observer = observing.current()
         if observer is not None:
             for evidence in result.evidence:
-                if evidence.data.keys() >= set(_ORDER):
+                if _is_order(evidence.data):
                     observer.record(self._order(evidence))
         as_wished = result.as_expected or (observer and observer.inconclusive == "skip")
         if result.verdict == "inconclusive" and result.error is None and as_wished:
@@ -124,6 +124,24 @@ class ClaimItem(pytest.Item):
         if code is None:
             return self.path, None, self.name
         return Path(code.co_filename), code.co_firstlineno - 1, self.name
+
+
+def _is_order(data: dict[str, Any]) -> bool:
+    """Whether evidence is about an order; data of one's own may use the same names."""
+
+    def is_number(value: Any) -> bool:
+        return value is None or isinstance(value, int | float)
+
+    interval = data.get("interval")
+    return (
+        data.keys() >= set(_ORDER)
+        and data["expected"] is not None
+        and is_number(data["expected"])
+        and is_number(data["observed_order"])
+        and isinstance(interval, list | tuple)
+        and len(interval) == 2
+        and all(map(is_number, interval))
+    )
 
 
 class ClaimError(AssertionError):

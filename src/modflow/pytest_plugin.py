@@ -126,9 +126,8 @@ class Run:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.orders: dict[str, list[dict[str, Any]]] = {}
-        self.theorems: dict[str, dict[str, tuple[str, str | None]]] = {}
-        self._outcomes: dict[str, str] = {}
+        self._planned: dict[str, list[str]] = {}
+        self._tests: dict[tuple[str, str], list[_Attempt]] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -150,12 +149,20 @@ class Run:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """A test that is marked with an order has to assert one: no check is lost in silence."""
         result = yield
-        marked = any(marker.name == "order" for marker in item.own_markers) and settings_of(item)
-        if marked and not any(name == ORDER for name, _ in item.user_properties):
-            _refuse(
-                "marked with an order, and asserts none: take the argument step_size and return "
-                "the error there, or use the fixture assert_order"
-            )
+        if any(_is_ours(marker) for marker in item.own_markers):
+            marked = (settings_of(item) or {}).get("expected")
+            found = [json.loads(str(v))["expected"] for n, v in item.user_properties if n == ORDER]
+            if not found:
+                _refuse(
+                    "marked with an order, and asserts none: take the argument step_size and "
+                    "return the error there, or use the fixture assert_order"
+                )
+            if marked is not None and marked not in found:
+                asserted = " and ".join(f"{order:g}" for order in dict.fromkeys(found))
+                _refuse(
+                    f"marked with order {marked}, and asserts {asserted}: use the fixture "
+                    "assert_order, which knows the mark"
+                )
         return result
 
     def _observer(self, item: pytest.Item) -> observing.Observer:
@@ -169,31 +176,37 @@ class Run:
         mode = self.config.getini("modflow_inconclusive")
         return observing.Observer(record, plot_path, _skip, mode)
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remember what is going to be run; where pytest-xdist runs it, that is not known here."""
+        self._planned = {str(item.nodeid): theorems_of(item) for item in session.items}
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take what was asserted from a test's last report, which every test has."""
-        name = str(report.nodeid)
-        # Other plugins have outcomes of their own, such as rerun.
-        outcomes = [self._outcomes.get(name, "passed"), str(report.outcome)]
-        worst = max(outcomes, key=lambda outcome: _BADNESS.get(outcome, -1))
-        self._outcomes[name] = worst
-        if report.when != "teardown":
-            return
-        del self._outcomes[name]
-        told = [(key, v) for key, v in report.user_properties if isinstance(v, str)]
-        verdict = next((value for key, value in told if key == VERDICT), None)
-        self.orders[name] = [json.loads(value) for key, value in told if key == ORDER]
-        for key, value in told:
-            if key == THEOREM:
-                self.theorems.setdefault(value, {})[name] = worst, verdict
+        """Take what was asserted from the last report that has it, and the worst outcome."""
+        # The same test may run in several processes, and some of them may crash.
+        gateway = getattr(getattr(report, "node", None), "gateway", None)
+        attempts = self._tests.setdefault((str(report.nodeid), str(getattr(gateway, "id", ""))), [])
+        if report.when == "setup" or not attempts:
+            if attempts and attempts[-1].is_void:
+                attempts.pop()
+            attempts.append(_Attempt())
+        attempts[-1].add(report)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """List the orders and the theorems, where there are any."""
-        orders = [(name, order) for name in sorted(self.orders) for order in self.orders[name]]
-        if not (orders or self.theorems):
+        done = [(name, one) for (name, _), found in sorted(self._tests.items()) for one in found]
+        orders = [(name, json.loads(v)) for name, one in done for v in one.values(ORDER)]
+        theorems: dict[str, list[tuple[str, str | None]]] = {}
+        for _, attempt in done:
+            verdict = next(iter(attempt.values(VERDICT)), None)
+            for theorem in attempt.values(THEOREM):
+                theorems.setdefault(theorem, []).append((attempt.outcome, verdict))
+        if not (orders or theorems):
             return
+        for name in self._planned.keys() - {name for name, _ in done}:
+            for theorem in self._planned[name]:
+                theorems.setdefault(theorem, []).append(("not run", None))
         from .report.asserted import order_lines, theorem_lines
 
-        theorems = {id: list(tests.values()) for id, tests in self.theorems.items()}
         for title, lines in (
             ("orders of convergence", order_lines(orders)),
             ("theorems", theorem_lines(theorems)),
@@ -205,6 +218,35 @@ class Run:
 
 
 _BADNESS = {"passed": 0, "skipped": 1, "failed": 2}
+
+
+class _Attempt:
+    """What the reports of a test say that has been run once."""
+
+    def __init__(self) -> None:
+        self._worst, self.is_void = "not run", False
+        self._told: list[tuple[str, str]] = []
+
+    def add(self, report: pytest.TestReport) -> None:
+        """One more of its reports: of setup, call, teardown, or of a crash."""
+        # That of a crash has nothing to tell.
+        told = [(key, v) for key, v in report.user_properties if isinstance(v, str)]
+        self._told = told or self._told
+        outcome = str(report.outcome)
+        # Other plugins have outcomes of their own, such as rerun: another attempt follows.
+        self.is_void |= outcome not in _BADNESS
+        ended = report.when == "teardown" or outcome != "passed"
+        if ended and _BADNESS.get(outcome, -1) > _BADNESS.get(self._worst, -1):
+            self._worst = outcome
+
+    @property
+    def outcome(self) -> str:
+        """`passed`, `skipped` or `failed`, the worst of all; or that it was not run to its end."""
+        return "not run" if self.is_void and self._worst == "passed" else self._worst
+
+    def values(self, name: str) -> list[str]:
+        """The properties of that name."""
+        return [value for key, value in self._told if key == name]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -276,7 +318,8 @@ def assert_order(request: pytest.FixtureRequest) -> Callable[..., OrderEstimate 
         settings.update(step_sizes=step_sizes, expected=expected)
         own = {name: value for name, value in settings.items() if value is not None}
         if is_study(errors):
-            return check(errors, **{"expected": marked.get("expected"), **own})
+            kept = {name: marked.get(name) for name in ("expected", "inconclusive")}
+            return check(errors, **{**kept, **own})
         return check(errors, **{**marked, **own})
 
     return asserted
@@ -287,15 +330,22 @@ def settings_of(item: Any) -> dict[str, Any] | None:
 
     Fails the test for what the mark cannot say.
     """
-    marker = item.get_closest_marker("order")
-    if marker is None or not {"expected", "step_sizes"} & marker.kwargs.keys():
+    marker = next(filter(_is_ours, item.iter_markers("order")), None)
+    if marker is None:
         return None
     settings = {**dict(zip(_SETTINGS, marker.args, strict=False)), **marker.kwargs}
+    if marker.args and "expected" in marker.kwargs:
+        _refuse("the mark order has its order twice: with a name, and without")
     unknown = settings.keys() - set(_SETTINGS)
     if unknown or len(marker.args) > 1:
         what = ", ".join(sorted(unknown)) or "several values without a name"
         _refuse(f"the mark order takes {', '.join(_SETTINGS)}, not {what}")
     return settings
+
+
+def _is_ours(marker: pytest.Mark) -> bool:
+    """Whether it is a mark `order` with a setting of modflow's."""
+    return marker.name == "order" and not marker.kwargs.keys().isdisjoint(_SETTINGS)
 
 
 def theorems_of(item: pytest.Item) -> list[str]:

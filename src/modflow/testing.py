@@ -262,7 +262,8 @@ def _error_at(error_of: ErrorOf, h: float) -> float:
     __tracebackhide__ = True
     error = error_of(h)
     try:
-        if error is None:  # which NumPy takes for NaN
+        # NumPy takes None for NaN, and complex numbers for their real parts.
+        if error is None or np.iscomplexobj(error):
             raise TypeError
         (value,) = np.asarray(error, dtype=np.float64).ravel().tolist()
     except (TypeError, ValueError):

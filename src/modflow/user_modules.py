@@ -18,50 +18,88 @@ from .errors import ModflowError
 
 
 @dataclass
+class Surroundings:
+    """A folder, and the modules in it that have been imported from there."""
+
+    folder: Path
+    modules: dict[str, ModuleType] = field(default_factory=dict)
+
+    @contextmanager
+    def importable(self) -> Iterator[None]:
+        """Within this context what lies in the folder can be imported, before what does not.
+
+        Afterwards it is forgotten, until the next time: other folders have modules of the same
+        names. Theirs are set aside meanwhile, but for libraries': numpy.py stands in nobody's way.
+        """
+        place = str(self.folder)
+        aside = {name: sys.modules.pop(name) for name in self._hiding()}
+        before = set(sys.modules)
+        sys.modules.update(self.modules)
+        sys.path.insert(0, place)
+        try:
+            yield
+        finally:
+            if place in sys.path:
+                sys.path.remove(place)
+            for name in set(sys.modules) - before:
+                if is_in(getattr(sys.modules[name], "__file__", None), self.folder):
+                    self.modules[name] = sys.modules.pop(name)
+            sys.modules.update(aside)
+
+    def _hiding(self) -> list[str]:
+        """Modules of other folders under the names of what lies in this one."""
+        here = {path.stem for path in self.folder.iterdir() if path.suffix in ("", ".py")}
+        return [
+            name
+            for name, module in list(sys.modules.items())
+            if name.partition(".")[0] in here - {"__main__"} and self._is_elsewhere(module)
+        ]
+
+    def _is_elsewhere(self, module: ModuleType) -> bool:
+        places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+        parents = {parent for place in filter(None, places) for parent in real(Path(place)).parents}
+        libraries = any(p in _LIBRARIES or p.name in _PACKAGES for p in parents)
+        return bool(parents) and self.folder not in parents and not libraries
+
+
+@dataclass
 class UserModule:
-    """A module, and, once `loading` has ended, the files beside it that it imported."""
+    """A module, and what it has imported from its folder."""
 
     module: ModuleType
-    beside: list[Path] = field(default_factory=list)
+    surroundings: Surroundings
+
+    @property
+    def beside(self) -> list[Path]:
+        """The files beside it that it imported, once `loading` has ended."""
+        return sorted(Path(str(m.__file__)) for m in self.surroundings.modules.values())
 
 
 @contextmanager
 def loading(path: Path) -> Iterator[UserModule]:
     """Run a file as a module that can import what lies beside it, within this context.
 
-    It has a name of its own, whatever the file is called: numpy.py stands in nobody's way. What it
-    imported from its folder is forgotten afterwards, as the next one may have another module of
-    that name.
+    It has a name of its own, whatever the file is called. What it imported from its folder is
+    forgotten afterwards, as the next one may have another module of that name.
 
     Raises ModflowError for a file that Python does not take for a module, and whatever its code
     raises.
     """
-    folder = str(path.parent.resolve())
-    before = set(sys.modules)
     name = f"{path.stem}_{zlib.crc32(os.fsencode(real(path))):08x}"
-    sys.path.insert(0, folder)
-    try:
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise ModflowError(f"{path} is no Python module")
-        module = importlib.util.module_from_spec(spec)
-        # Dataclasses and pickle look for the module of a class there.
-        sys.modules[name] = module
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ModflowError(f"{path} is no Python module")
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses and pickle look for the module of a class there.
+    sys.modules[name] = module
+    loaded = UserModule(module, Surroundings(real(path).parent))
+    with loaded.surroundings.importable():
         try:
             spec.loader.exec_module(module)
         except BaseException:
             del sys.modules[name]
             raise
-        loaded = UserModule(module)
         yield loaded
-        for other in set(sys.modules) - before - {name}:
-            file = getattr(sys.modules[other], "__file__", None)
-            if file and Path(file).resolve().is_relative_to(folder):
-                loaded.beside.append(Path(file))
-                del sys.modules[other]
-        loaded.beside.sort()
-    finally:
-        sys.path.remove(folder)
 
 
 def error_line(error: BaseException, document: Path) -> str:
@@ -107,7 +145,9 @@ def is_in(file: str | None, folder: Path) -> bool:
         return False
     path = real(Path(file))
     foreign = _LIBRARIES - {folder, *folder.parents}
-    return folder in path.parents and foreign.isdisjoint(path.parents)
+    if folder not in path.parents or not _PACKAGES.isdisjoint(path.relative_to(folder).parts):
+        return False
+    return foreign.isdisjoint(path.parents)
 
 
 def real(path: Path) -> Path:
@@ -120,6 +160,8 @@ def shown(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
+_PACKAGES = {"site-packages", "dist-packages"}
+"""Where packages are installed, also those of a user, or of another environment."""
 _LIBRARIES = {
     real(Path(__file__)).parent,
     *(real(Path(sysconfig.get_path(kind))) for kind in ("stdlib", "purelib", "platlib")),

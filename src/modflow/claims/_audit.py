@@ -79,7 +79,14 @@ def _in_processes(
     try:
         ordered = sorted(claims, key=lambda claim: -claim.cost)
         known: dict[Future[_Found], Claim] = {
-            pool.submit(_check, *_address(claim), dict(claim.printed), seed, results, full): claim
+            pool.submit(
+                _check,
+                *_address(claim),
+                {"printed": dict(claim.printed), "true": dict(claim.true)},
+                seed,
+                results,
+                full,
+            ): claim
             for claim in ordered
         }
         left = set(known)
@@ -110,12 +117,12 @@ def _check(
     origin: str,
     name: str,
     id: str,
-    printed: Mapping[str, str],
+    formulas: Mapping[str, Mapping[str, str]],
     seed: int,
     results: Path | None,
     full: bool,
 ) -> _Found:
-    claim = replace(sets_at(origin)[name][id], printed=printed)
+    claim = replace(sets_at(origin)[name][id], printed=formulas["printed"], true=formulas["true"])
     result = check_claim(claim, seed=seed, results=results, full=full)
     return result.evidence, result.seconds, result.error
 

@@ -32,6 +32,7 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -40,7 +41,7 @@ import numpy as np
 import sympy
 
 from ..errors import ModflowError, UnknownNameError
-from ..user_modules import error_line
+from ..user_modules import Surroundings, error_line
 from ._evidence import Evidence
 
 Verdict = Literal["confirmed", "corrected", "refuted", "inconclusive"]
@@ -191,6 +192,8 @@ class ClaimSet(dict[str, Claim]):
         self.name, self.title = name, title
         self.origin: str | None = None
         """Where another process finds it: see `load_claims`. None for one made by hand."""
+        self.surroundings: Surroundings | None = None
+        """What its claims can import while they are checked: the folder of its file."""
 
     def __repr__(self) -> str:
         return f"ClaimSet({self.name!r}, {len(self)} claims)"
@@ -281,11 +284,13 @@ def check_claim(
     own code raises is the result's `error`; the evidence that came before is kept.
     """
     began, found, wrong = time.perf_counter(), list[Evidence](), None
+    around = None if claim.home is None else claim.home.surroundings
     try:
-        for evidence in _gathered(claim, seed, results, full):
-            found.append(evidence)
-            if progress is not None:
-                progress(evidence.text)
+        with nullcontext() if around is None else around.importable():
+            for evidence in _gathered(claim, seed, results, full):
+                found.append(evidence)
+                if progress is not None:
+                    progress(evidence.text)
     except (Exception, SystemExit) as error:
         # Whatever a claim's own code raises: the other claims are checked all the same. An exit
         # would end the audit, with status 0 for example.

@@ -105,7 +105,10 @@ def _of_file(file: Path) -> list[ClaimSet]:
         raise ModflowError(f"{file} has no claims: a Python module NAME.py has")
     try:
         with loading(file) as loaded:
-            return _sets_of(loaded.module, str(file.resolve()), str(file))
+            sets = _sets_of(loaded.module, str(file.resolve()), str(file))
+            for one in sets:
+                one.surroundings = loaded.surroundings
+            return sets
     except (Exception, SystemExit) as error:
         raise ModflowError(error_line(error, file)) from error
 
@@ -131,7 +134,10 @@ def _sets_of(found: Any, origin: str, name: str) -> list[ClaimSet]:
     """A set itself, or those that a module has made, in its order."""
     values = list(vars(found).values()) if isinstance(found, ModuleType) else [found]
     sets = {id(one): one for one in values if isinstance(one, ClaimSet) and one is not CLAIMS}
+    names = [one.name for one in sets.values()]
     for one in sets.values():
+        if names.count(one.name) > 1:
+            raise ModflowError(f"{name}: two sets are called {one.name}: give each its own name")
         if not one:
             raise ModflowError(f"{name}: the set {one.name} has no claims")
         one.origin = origin

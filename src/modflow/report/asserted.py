@@ -23,8 +23,8 @@ def order_lines(found: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
 def theorem_lines(tests: Mapping[str, Sequence[tuple[str, str | None]]]) -> list[str]:
     """One line a theorem, from the tests that are about it: (outcome, a claim's verdict or None).
 
-    It fails where one of them failed, and is open where one was skipped. Otherwise it holds, or,
-    where it is a claim, is what its verdict says.
+    It fails where one of them failed, and is open where one was skipped or did not run.
+    Otherwise it holds, or, where it is a claim, is what its verdict says.
     """
     rows = []
     for theorem, results in sorted(tests.items()):
@@ -36,7 +36,7 @@ def theorem_lines(tests: Mapping[str, Sequence[tuple[str, str | None]]]) -> list
             "fails"
             if counts["failed"]
             else "open"
-            if counts["skipped"]
+            if counts["skipped"] or counts["not run"]
             else ", ".join(sorted(verdicts))
         )
         rows.append((theorem, state, told))
@@ -53,7 +53,7 @@ def interval_text(order: float | None, interval: Sequence[float | None]) -> str:
     return f"{order:.3f} in [{low:.3f}, {high:.3f}]"
 
 
-_KINDS = ("passed", "skipped", "failed")
+_KINDS = ("passed", "skipped", "failed", "not run")
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..convergence import OrderEstimate, finite_or_none, pairwise_slopes
-from ..errors import ModflowError, first_line
+from ..errors import first_line
 from .asserted import interval_text
 
 
@@ -53,6 +53,8 @@ def save_plot(
     path: Path,
     step_sizes: Sequence[float],
     errors: Sequence[float | None],
+    *,
+    title: str,
     **more: Any,
 ) -> str:
     """Save `order_figure`, and say in a line where; or why there is none.
@@ -64,13 +66,16 @@ def save_plot(
         from .save import save
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        save(order_figure(step_sizes, errors, **more), path)
-    except (ModflowError, OSError) as error:
-        return f"no plot: {first_line(error)}"
+        # What a test is called is no mathematics, whatever dollars are in it.
+        plain = title.replace("$", r"\$")
+        save(order_figure(step_sizes, errors, title=plain, **more), path)
+        here = Path.cwd()
+        return f"plot: {path.relative_to(here) if path.is_relative_to(here) else path}"
     except ImportError:
         return "no plot: matplotlib is not installed"
-    here = Path.cwd()
-    return f"plot: {path.relative_to(here) if path.is_relative_to(here) else path}"
+    except Exception as error:
+        # Such as warnings of matplotlib's, where a project has made errors of them.
+        return f"no plot: {first_line(error)}"
 
 
 def _mark(number: int) -> str:
