@@ -160,10 +160,7 @@ def test_the_transient_of_the_highest_order_is_seen(order, tree):
     changed = trees(order)[-1 - tree * (order - 2)]
     wrong = true.with_coefficients({changed: true.element(changed).limit()})
     study = mf.convergence_study(HB(0.5), "two-layer", flow=wrong)
-    # The order is right, and at order 3 with these sizes not quite sure; the error is another one.
-    assert study.estimate.verdict != "fail", study.reason
-    assert abs(study.observed_order - order) < 0.05
-    assert study.comparison.verdict == "fail", study.reason
+    assert study.estimate.verdict == "pass", study.reason
     assert study.verdict == "fail", study.reason
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from modflow.convergence import OrderEstimate, Verdict, estimate_order
 from modflow.errors import ModflowError
-from modflow.posterior import Posterior
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 STEPS = 0.1 * 0.5 ** np.arange(8)
@@ -122,53 +121,6 @@ def test_a_slight_drift_away_is_not_passed(seed):
     assert estimate_order(STEPS, errors, 2).verdict is not PASS
 
 
-@pytest.mark.parametrize("factor", [1.5, 2])
-def test_errors_that_alternate_are_noisy(factor):
-    # As for the rectangle rule and a jump: the slopes are two numbers in turn, and their median is
-    # one of them, which makes deviations from it vanish for most.
-    steps = 0.1 * 0.5 ** np.arange(12)
-    errors = steps**2 * factor ** (np.arange(12) % 2)
-    assert estimate_order(steps, errors, 2).verdict is PASS
-    for wrong in wrong_orders(2):
-        assert estimate_order(steps, errors, wrong).verdict is FAIL
-
-
-class TestProbability:
-    def of_normal(self, mean, sd):
-        one = np.ones(1)
-        interval = (mean - 1.96 * sd, mean + 1.96 * sd)
-        sure = (mean - 2.58 * sd, mean + 2.58 * sd)
-        return Posterior(mean, interval, sure, one, 4, one, mean * one, sd * one, 0 * one, 0 * one)
-
-    @pytest.mark.parametrize("sd", [0.05, 0.15, 0.3])
-    @pytest.mark.parametrize("seen", [2.0, 2.1, 2.2, 2.35])
-    def test_is_how_often_it_is_the_order_where_so_much_is_seen(self, sd, seen):
-        # Nine of ten orders are half-integers, each as often as the others; sd is far above 0.01.
-        rng = np.random.default_rng(3)
-        size = 4_000_000
-        half = rng.random(size) < 0.9
-        orders = np.where(half, rng.integers(9, size=size) / 2, rng.uniform(-0.25, 4.25, size))
-        alike = orders[abs(orders + sd * rng.standard_normal(size) - seen) < 0.01]
-        share = float((alike == 2).mean())
-        scatter = math.sqrt(share * (1 - share) / alike.size)
-        found = self.of_normal(seen, sd).probability(2)
-        assert found == pytest.approx(share, abs=4 * scatter + 0.01)
-
-    def test_another_order_that_is_claimed_counts_as_one_of_them(self):
-        posterior = self.of_normal(4 / 3, 0.02)
-        assert posterior.probability(4 / 3) > 0.97
-        assert posterior.probability(1.5) < 1e-6
-
-    def test_an_interval_beyond_the_cell_may_hold_one_half_integer_only(self):
-        noise = 0.12 * np.array([-1, 1, 1, 1, -1, -1, 1, 1])
-        errors = STEPS**2 * np.exp(noise)
-        found = estimate_order(STEPS, errors, 2)
-        assert 1.5 < found.interval[0] < 1.75
-        assert found.verdict is PASS
-        for wrong in wrong_orders(2):
-            assert estimate_order(STEPS, errors, wrong).verdict is FAIL
-
-
 class TestFloor:
     steps = 0.5 ** np.arange(2, 15)
     level = 1e-6
@@ -187,9 +139,7 @@ class TestFloor:
     def test_is_found_and_set_aside(self, kind):
         found = estimate_order(self.steps, self.errors(kind), 3)
         assert found.floor is not None
-        first = min(i for i, why in found.excluded if "any more" in why or "uncertainty" in why)
-        growth = (self.steps[-1] / self.steps[first]) ** 0.5 if kind == "growing" else 1.0
-        assert growth * self.level / 3 < found.floor < 5 * growth * self.level
+        assert self.level / 3 < found.floor < 5 * self.level
         assert found.verdict is PASS, found
         assert not found.used[-3:].any()
         assert "uncertainty" in dict(found.excluded)[self.steps.size - 1]
@@ -199,29 +149,6 @@ class TestFloor:
         stated = np.full(self.steps.size, self.level)
         found = estimate_order(self.steps, self.errors("erratic"), 3, uncertainties=stated)
         assert found.verdict is PASS
-
-    @pytest.mark.parametrize("points", [11, 15, 19])
-    @pytest.mark.parametrize("order", [1.5, 2, 4])
-    def test_its_level_is_not_that_of_points_that_still_fall(self, order, points):
-        # However long it is; the level is stated as it is.
-        steps = 0.5 ** np.arange(points)
-        level = 0.3 * steps[5] ** order
-        errors, stated = steps**order + level, np.full(points, level)
-        found = estimate_order(steps, errors, order, uncertainties=stated)
-        assert found.floor == pytest.approx(level, rel=1)
-        assert found.verdict is PASS, found
-
-    @pytest.mark.parametrize("points", [12, 16, 20])
-    @pytest.mark.parametrize("growth", [0.5, 1, 2])
-    def test_rounding_may_grow_as_that_of_difference_quotients_does(self, points, growth):
-        steps = 0.5 ** np.arange(1, points + 1)
-        rounding = 1e-6 * (steps / steps[9]) ** -growth
-        errors = steps**2 + rounding
-        found = estimate_order(steps, errors, 2)
-        assert found.verdict is PASS, found
-        assert rounding[7] / 2 < found.floor < 2 * rounding[11]
-        for wrong in wrong_orders(2):
-            assert estimate_order(steps, errors, wrong).verdict is not PASS
 
     def test_a_plateau_that_rounding_cannot_explain_never_passes(self):
         for scale, stated in ((1e4, None), (1, np.full(self.steps.size, 1e-12))):

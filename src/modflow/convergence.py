@@ -3,26 +3,22 @@
 The orders that the data allow are a posterior distribution, which `posterior` computes from the
 errors' expansion in h; this module has the rule that makes a verdict of it.
 
-The rule.  Proven orders are mostly integers or half-integers, and the posterior gives each of them
-a probability.  For the expected order q, which counts as one of them, the verdict is
+The rule.  Proven orders are mostly integers or half-integers, so the question is in which cell
+[q - 1/4, q + 1/4] the order lies.  For the expected order q the verdict is
 
-* pass, if its probability is at least 95%, and the slopes do not move away from q at the fine end:
-  the slope over the last step is not further from q than over the step before, nor the slope over
-  the last two steps than over the two before or over all before, by more than 0.01 and three
-  standard deviations of the noise;
-* fail, if its probability is at most 1%, and the 95% interval of the order does not lie in the cell
-  [q - 1/4, q + 1/4];
+* pass, if the 95% interval lies inside the cell and has q in it (one less than 0.02 wide need
+  only come within 0.01 of q), and the slopes do not move away from q at the fine end: the slope
+  over the last step is not further from q than over the step before, nor the slope over the last
+  two steps than over the two before or over all before, by more than 0.01 and three standard
+  deviations of the noise;
+* fail, if the 99% interval misses the cell and the 95% interval is at most 1 wide: if it is
+  wider, two integers fit and the data show no order that could contradict q;
 * inconclusive otherwise.
 
-An interval within the cell that has not q in it shows neither: a factor log(1/h) shifts slopes by
-1/log(1/h), and so do errors whose expansion is another one.  The 0.01 is for the bias of truncating
-f, beside which exact data have intervals of no width.
-
-Neither pass nor fail is given
+The 0.01 is for the bias of truncating f, beside which exact data have intervals of no width; a
+factor log(1/h) shifts slopes by 1/log(1/h), which is more.  Neither pass nor fail is given
 
 * with fewer than four usable points: three slopes are the least that show a trend and test it;
-* if the 95% interval is more than 1 wide: two integers fit, and the data show no order that could
-  support q or contradict it;
 * if the slope of the finest two or of the finest three points is further from the order than
   1/2 and two standard deviations of the noise: extrapolation may choose between neighbouring
   half-integers but not overrule the data;
@@ -30,17 +26,14 @@ Neither pass nor fail is given
   99% interval has order 0 in it and rounding does explain the level.
 
 In these comparisons of slopes the noise is the stated one and a relative one, the smaller of the
-fitted noise and the robust scatter of the slopes (from the median of the differences between
-neighbours): a few slopes that do not fit must not excuse themselves by raising it.
+fitted noise and the robust scatter of the slopes (from their median absolute deviation): a few
+slopes that do not fit must not excuse themselves by raising it.
 
 The floor.  A plateau at the fine end is two points or more whose fitted slope is at most 1/4 (the
 cell of order 0), while the three points before them have a slope of at least 1/2 and, going on
-like that, would come down to a third of the plateau.  It begins where points are less than three
-times above a robust line through those that follow, which is level, or rises towards the fine end
-as the rounding of a difference quotient does.  The line, times the root mean square of the points
-beside it, is an absolute uncertainty of all points; at the first point of the plateau it is the
-`floor`.  The plateau is excluded, and so are points less than three times above their uncertainty,
-as log(1 + t) is no longer close to t there.  Rounding explains a plateau up to ten times
+like that, would come down to a third of the plateau.  Its root mean square, the `floor`, is an
+absolute uncertainty of all points.  Points less than three times above their uncertainty are
+excluded, as log(1 + t) is no longer close to t there.  Rounding explains a plateau up to ten times
 the stated uncertainty or, if none is stated, up to 1e-5, about 100 units of single precision (times
 the median error, if that is above 1).  Errors alone cannot tell a floor from a failure to converge
 to zero: a pass above a floor says nothing about what lies below it.
@@ -62,7 +55,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ModflowError
-from .posterior import FAIL_LEVEL, LEVEL, RESOLUTION, Array, Posterior, posterior_of
+from .posterior import Array, Posterior, posterior_of
 
 __all__ = ["OrderEstimate", "Verdict", "estimate_order", "pairwise_slopes"]
 
@@ -71,7 +64,7 @@ Numbers = Sequence[float] | npt.NDArray[Any]
 # The constants of the rule; the module docstring gives the reason for each.
 _MIN_POINTS = 4
 _CELL = 0.25
-_MAX_WIDTH = 1.0
+_RESOLUTION = 0.01
 _MAX_EXTRAPOLATION = 0.5
 _STRAY_SD, _DRIFT_SD = 2.0, 3.0
 _ABOVE_UNCERTAINTY = 3.0
@@ -80,7 +73,6 @@ _FLOOR_OVER_STATED = 10.0
 # What floating point can tell: logarithms that differ by more than their rounding, and squares of
 # ratios that do not overflow.
 _APART = 1e-9
-_LARGEST_STATED = 1e300
 _RANGE = math.log(1e100)
 
 
@@ -172,18 +164,11 @@ def estimate_order(
     if expected is not None:
         expected = _positive(expected)
     good = _others(_unusable(e, None), h.size)
-    limits = _rounding_limits(e[good], None if u is None else u[good])
-    limit = float(limits[-1]) if good.size else 0.0
-    plateau = _find_plateau(h[good], e[good])
-    why, unexplained = {}, None
-    if plateau is not None and plateau.level > limits[plateau.start]:
-        unexplained = plateau.level
-    elif plateau is not None:
-        raised = np.zeros(h.size)
-        raised[good] = plateau.levels
-        u = raised if u is None else np.maximum(u, raised)
-        why = {int(i): "the errors do not fall any more" for i in good[plateau.start :]}
-    why |= _unusable(e, u)
+    floor = _find_floor(h[good], e[good])
+    limit = _rounding_limit(e[good], None if u is None else u[good])
+    if floor is not None and floor <= limit:
+        u = np.full(h.size, floor) if u is None else np.maximum(u, floor)
+    why = _unusable(e, u)
     good = _others(why, h.size)
     posterior = None
     order, interval, constant = math.nan, (math.nan, math.nan), math.nan
@@ -193,7 +178,7 @@ def estimate_order(
             why[int(i)] = "pre-asymptotic: no smooth expansion joins it to the finer points"
         good = _others(why, h.size)
         order, interval = posterior.order, posterior.interval
-    verdict, reason = _judge(posterior, expected, h[good], e[good], unexplained, limit)
+    verdict, reason = _judge(posterior, expected, h[good], e[good], floor, limit)
     if posterior is not None:
         passed = expected is not None and verdict is Verdict.PASS
         constant = posterior.constant(expected if expected is not None and passed else order)
@@ -205,7 +190,7 @@ def estimate_order(
         slopes=pairwise_slopes(h, e),
         used=used,
         excluded=tuple(sorted(why.items())),
-        floor=None if plateau is None else plateau.level,
+        floor=floor,
         order=order,
         interval=interval,
         constant=constant,
@@ -220,7 +205,7 @@ def _judge(
     expected: float | None,
     h: Array,
     e: Array,
-    unexplained: float | None,
+    floor: float | None,
     limit: float,
 ) -> tuple[Verdict | None, str]:
     """Apply the rule of the module docstring to the points used."""
@@ -232,26 +217,23 @@ def _judge(
     if expected is None:
         return None, seen
     inside = low >= expected - _CELL and high <= expected + _CELL
-    wide, probability = high - low > _MAX_WIDTH, posterior.probability(expected)
-    supported = probability >= LEVEL and not wide
+    slack = _RESOLUTION if high - low < 2 * _RESOLUTION else 0.0
     stray = _stray_slope(order, posterior.noise, h, e)
     if h.size < _MIN_POINTS:
         doubt = f"; at least {_MIN_POINTS} are needed"
-    elif unexplained is not None:
-        doubt = f"; the errors stop falling at {unexplained:.1e}, which rounding does not explain"
+    elif floor is not None and floor > limit:
+        doubt = f"; the errors stop falling at {floor:.1e}, which rounding does not explain"
     elif stray is not None:
         doubt = f"; the slope is {stray:.2f} at the fine end: refine, or state uncertainties"
-    elif (inside or supported) and _drifts_from(expected, posterior.noise, h, e):
+    elif inside and _drifts_from(expected, posterior.noise, h, e):
         doubt = f"; the slopes move away from {expected:g} at the fine end"
-    elif supported:
+    elif inside and low - slack <= expected <= high + slack:
         return Verdict.PASS, f"{seen}, supports order {expected:g}"
-    elif inside and not low <= expected <= high:
-        doubt = f": near order {expected:g} but not at it (a log factor?)"
     elif inside:
-        doubt = f": near order {expected:g}, which has a probability of {probability:.0%}"
-    elif probability > 1 - FAIL_LEVEL:
+        doubt = f": near order {expected:g} but not at it (a log factor?)"
+    elif least - _CELL <= expected <= most + _CELL:
         doubt = f": too wide to decide on order {expected:g}"
-    elif wide:
+    elif high - low > 2 * _MAX_EXTRAPOLATION:
         doubt = ": too wide to be an order"
     elif least <= _CELL and expected > most and e[-1] <= limit:
         doubt = "; the errors may be reaching a floor: state uncertainties"
@@ -277,7 +259,7 @@ def _drifts_from(expected: float, noise: Array, h: Array, e: Array) -> bool:
         fine, fine_sd = _line(h[-m:], e[-m:], noise[-m:])
         coarse, coarse_sd = _line(h[before], e[before], noise[before])
         growth = abs(fine - expected) - abs(coarse - expected)
-        if growth > RESOLUTION + _DRIFT_SD * math.hypot(fine_sd, coarse_sd):
+        if growth > _RESOLUTION + _DRIFT_SD * math.hypot(fine_sd, coarse_sd):
             return True
     return False
 
@@ -375,26 +357,17 @@ def _line(h: Array, e: Array, noise: Array) -> tuple[float, float]:
     return float(dx @ np.log(e)) / total, math.sqrt(float(dx**2 @ noise**2)) / total
 
 
-def _rounding_limits(e: Array, u: Array | None) -> Array:
-    """The highest levels at which rounding, or stated uncertainties, explain a plateau."""
-    if e.size == 0 or u is not None:
-        return e if u is None else _FLOOR_OVER_STATED * np.minimum(u, _LARGEST_STATED)
-    return np.full(
-        e.size, _ROUNDING_LEVEL * max(1.0, 2 * float(np.median(e / 2)))
-    )  # a sum may overflow
+def _rounding_limit(e: Array, u: Array | None) -> float:
+    """The highest level at which rounding, or the stated uncertainty, explains a plateau."""
+    if e.size == 0:
+        return 0.0
+    if u is not None:
+        return _FLOOR_OVER_STATED * float(u[-1])
+    return _ROUNDING_LEVEL * max(1.0, 2 * float(np.median(e / 2)))  # a sum may overflow
 
 
-@dataclass(frozen=True, eq=False)
-class _Plateau:
-    """Where errors stop falling: its first point, the level there, and the level at all points."""
-
-    start: int
-    level: float
-    levels: Array
-
-
-def _find_plateau(h: Array, e: Array) -> _Plateau | None:
-    """The plateau at the fine end, if there is one."""
+def _find_floor(h: Array, e: Array) -> float | None:
+    """The level of a plateau at the fine end, if there is one."""
     for start in range(3, h.size - 1):
         before, tail = slice(start - 3, start), slice(start, None)
         slope, _ = _line(h[before], e[before], np.zeros(3))
@@ -402,24 +375,6 @@ def _find_plateau(h: Array, e: Array) -> _Plateau | None:
         steps = math.log(h[-1]) - np.log(h[before]).mean()
         gap = np.log(e[tail]).mean() - np.log(e[before]).mean() - slope * steps
         if flat <= _CELL and slope >= 2 * _CELL and gap >= math.log(_ABOVE_UNCERTAINTY):
-            return _plateau_within(np.log(h), np.log(e), start)
+            top = float(e[tail].max())  # squares of tiny errors would underflow
+            return top * math.sqrt(float(((e[tail] / top) ** 2).mean()))
     return None
-
-
-def _plateau_within(x: Array, y: Array, start: int) -> _Plateau:
-    """The plateau among the points from `start` on, of which the first may still be falling.
-
-    On a long plateau those hardly change the mean slope. They are told by being three times above
-    the robust line through all (Theil 1950, Sen 1968), and are left out one by one.
-    """
-    while True:
-        i, j = np.triu_indices(x.size - start, k=1)
-        dx, dy = x[start:][i] - x[start:][j], y[start:][i] - y[start:][j]
-        slope = min(0.0, float(np.median(dy / dx)))  # rounding may grow as h falls
-        line = slope * x + float(np.median(y[start:] - slope * x[start:]))
-        above = y[start:] - line[start:]
-        if above.size == 2 or above[0] <= math.log(_ABOVE_UNCERTAINTY):
-            break
-        start += 1
-    levels: Array = np.exp(line) * math.sqrt(float(np.exp(2 * above).mean()))
-    return _Plateau(start, float(levels[start]), levels)
