@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from modflow.convergence import OrderEstimate, Verdict, estimate_order
 from modflow.errors import ModflowError
+from modflow.posterior import Posterior
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 STEPS = 0.1 * 0.5 ** np.arange(8)
@@ -113,12 +114,129 @@ def test_a_log_factor_neither_passes_nor_fails(order):
     assert "log factor" in found.reason
 
 
+@pytest.mark.parametrize("power", [-1, -0.5, 0.5, 1])
+@pytest.mark.parametrize("coarsest", [0.5, 0.1, 0.01])
+def test_no_power_of_a_logarithm_fails(power, coarsest):
+    # Far down one looks like none: slopes differ from the order by power / log(3/h).
+    for points in (6, 9, 14):
+        steps = coarsest * 0.5 ** np.arange(points)
+        found = estimate_order(steps, steps**2 * np.log(3 / steps) ** power, 2)
+        assert found.verdict is INCONCLUSIVE, found
+
+
+@pytest.mark.parametrize("correction", [-0.5, 1, 3])
+def test_corrections_that_hardly_vanish_do_not_fail(correction):
+    for points in (6, 9, 14):
+        steps = 0.1 * 0.5 ** np.arange(points)
+        errors = steps**2 * (1 + correction / np.log(3 / steps))
+        assert estimate_order(steps, errors, 2).verdict is not FAIL
+
+
+class TestOrdersBetween:
+    """An order within 1/4 of the claimed one is another one if slopes have long settled there."""
+
+    @pytest.mark.parametrize(
+        ("order", "near"), [(4 / 3, 1.5), (5 / 3, 1.5), (0.7, 0.5), (2.3, 2.5)]
+    )
+    @pytest.mark.parametrize("noise", [0.0, 0.005])
+    def test_is_seen(self, order, near, noise):
+        scatter = np.exp(noise * np.random.default_rng(5).standard_normal(STEPS.size))
+        errors = STEPS**order * (1 + STEPS) * scatter
+        found = estimate_order(STEPS, errors, near)
+        assert near - 0.25 < found.interval[0] < found.interval[1] < near + 0.25
+        assert found.verdict is FAIL, found
+        assert estimate_order(STEPS, errors, order).verdict is PASS
+
+    @pytest.mark.parametrize("order", [1.9, 1.95, 2.05, 2.1])
+    def test_less_than_an_eighth_is_not(self, order):
+        found = estimate_order(STEPS, STEPS**order, 2)
+        assert found.verdict is INCONCLUSIVE
+        assert "log factor" in found.reason
+
+    def test_is_not_while_slopes_are_on_the_way(self):
+        # 1.52, 1.57, ..., 1.72, which goes on to 2: a logarithm.
+        found = estimate_order(STEPS, STEPS**2 * np.log(1 / STEPS) ** 1.5, 2)
+        assert found.verdict is INCONCLUSIVE, found
+
+
+class TestFallsFasterThanAnyPower:
+    def test_no_order_that_is_left_behind(self):
+        steps = 1 / np.arange(4, 13)
+        errors = np.exp(-0.8 / steps)
+        assert estimate_order(steps, errors).interval[0] > 8
+        for wrong in (1, 2, 4):
+            assert estimate_order(steps, errors, wrong).verdict is FAIL
+        # The slopes come by, and so they may stay at it.
+        for near in (8.5, 9.5):
+            assert estimate_order(steps, errors, near).verdict is INCONCLUSIVE
+
+    def test_but_a_fall_while_a_peak_is_being_resolved_shows_nothing(self):
+        # The trapezoidal rule on 1/(1 + 10^4 x^2) over [0, 1], which has order 2 in the end.
+        counts, errors = 4 * 2 ** np.arange(13), []
+        for n in counts:
+            values = 1 / (1 + (100 * np.arange(n + 1) / n) ** 2)
+            rule = (values.sum() - (values[0] + values[-1]) / 2) / n
+            errors.append(abs(rule - math.atan(100) / 100))
+        for last in (7, 8, 9):
+            found = estimate_order(1 / counts[:last], errors[:last], 2)
+            assert max(found.slopes) > 5
+            assert found.verdict is INCONCLUSIVE, found
+        assert estimate_order(1 / counts, errors, 2).verdict is PASS
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_slight_drift_away_is_not_passed(seed):
     # Found by random search: the interval holds 2, but the slopes go 1.99, ..., 1.97, 1.96.
     noise = 0.001 * np.random.default_rng(seed).standard_normal(STEPS.size)
     errors = (STEPS**2 + STEPS**1.5 * FINEST**0.5 / 12) * np.exp(noise)
     assert estimate_order(STEPS, errors, 2).verdict is not PASS
+
+
+@pytest.mark.parametrize("factor", [1.5, 2])
+def test_errors_that_alternate_are_noisy(factor):
+    # As for the rectangle rule and a jump: the slopes are two numbers in turn, and their median is
+    # one of them, which makes deviations from it vanish for most.
+    steps = 0.1 * 0.5 ** np.arange(12)
+    errors = steps**2 * factor ** (np.arange(12) % 2)
+    assert estimate_order(steps, errors, 2).verdict is PASS
+    for wrong in wrong_orders(2):
+        assert estimate_order(steps, errors, wrong).verdict is FAIL
+
+
+class TestProbability:
+    def of_normal(self, mean, sd):
+        one = np.ones(1)
+        interval = (mean - 1.96 * sd, mean + 1.96 * sd)
+        sure = (mean - 2.58 * sd, mean + 2.58 * sd)
+        return Posterior(mean, interval, sure, one, 4, one, mean * one, sd * one, 0 * one, 0 * one)
+
+    @pytest.mark.parametrize("sd", [0.05, 0.15, 0.3])
+    @pytest.mark.parametrize("seen", [2.0, 2.1, 2.2, 2.35])
+    def test_is_how_often_it_is_the_order_where_so_much_is_seen(self, sd, seen):
+        # 95 of 100 orders are half-integers, each as often as the others; sd is far above 0.01.
+        rng = np.random.default_rng(3)
+        size = 4_000_000
+        half = rng.random(size) < 0.95
+        orders = np.where(half, rng.integers(9, size=size) / 2, rng.uniform(-0.25, 4.25, size))
+        alike = orders[abs(orders + sd * rng.standard_normal(size) - seen) < 0.01]
+        share = float((alike == 2).mean())
+        scatter = math.sqrt(share * (1 - share) / alike.size)
+        found = self.of_normal(seen, sd).probability(2)
+        assert found == pytest.approx(share, abs=4 * scatter + 0.01)
+
+    def test_another_order_that_is_claimed_counts_as_one_of_them(self):
+        posterior = self.of_normal(4 / 3, 0.02)
+        assert posterior.probability(4 / 3) > 0.97
+        assert posterior.probability(1.5) < 1e-6
+
+    def test_an_interval_beyond_the_cell_may_hold_one_half_integer_only(self):
+        noise = 0.12 * np.array([-1, 1, 1, 1, -1, -1, 1, 1])
+        errors = STEPS**2 * np.exp(noise)
+        found = estimate_order(STEPS, errors, 2)
+        assert 1.5 < found.interval[0] < 1.75
+        assert found.verdict is PASS
+        for wrong in wrong_orders(2):
+            assert estimate_order(STEPS, errors, wrong).verdict is FAIL
 
 
 class TestFloor:
@@ -139,7 +257,9 @@ class TestFloor:
     def test_is_found_and_set_aside(self, kind):
         found = estimate_order(self.steps, self.errors(kind), 3)
         assert found.floor is not None
-        assert self.level / 3 < found.floor < 5 * self.level
+        first = min(i for i, why in found.excluded if "any more" in why or "uncertainty" in why)
+        growth = (self.steps[-1] / self.steps[first]) ** 0.5 if kind == "growing" else 1.0
+        assert growth * self.level / 3 < found.floor < 5 * growth * self.level
         assert found.verdict is PASS, found
         assert not found.used[-3:].any()
         assert "uncertainty" in dict(found.excluded)[self.steps.size - 1]
@@ -149,6 +269,29 @@ class TestFloor:
         stated = np.full(self.steps.size, self.level)
         found = estimate_order(self.steps, self.errors("erratic"), 3, uncertainties=stated)
         assert found.verdict is PASS
+
+    @pytest.mark.parametrize("points", [11, 15, 19])
+    @pytest.mark.parametrize("order", [1.5, 2, 4])
+    def test_its_level_is_not_that_of_points_that_still_fall(self, order, points):
+        # However long it is; the level is stated as it is.
+        steps = 0.5 ** np.arange(points)
+        level = 0.3 * steps[5] ** order
+        errors, stated = steps**order + level, np.full(points, level)
+        found = estimate_order(steps, errors, order, uncertainties=stated)
+        assert found.floor == pytest.approx(level, rel=1)
+        assert found.verdict is PASS, found
+
+    @pytest.mark.parametrize("points", [12, 16, 20])
+    @pytest.mark.parametrize("growth", [0.5, 1, 2])
+    def test_rounding_may_grow_as_that_of_difference_quotients_does(self, points, growth):
+        steps = 0.5 ** np.arange(1, points + 1)
+        rounding = 1e-6 * (steps / steps[9]) ** -growth
+        errors = steps**2 + rounding
+        found = estimate_order(steps, errors, 2)
+        assert found.verdict is PASS, found
+        assert rounding[7] / 2 < found.floor < 2 * rounding[11]
+        for wrong in wrong_orders(2):
+            assert estimate_order(steps, errors, wrong).verdict is not PASS
 
     def test_a_plateau_that_rounding_cannot_explain_never_passes(self):
         for scale, stated in ((1e4, None), (1, np.full(self.steps.size, 1e-12))):

@@ -62,6 +62,10 @@ class TestVerdicts:
         # The data could decide for some of these.
         assert plain.false_pass_decidable + plain.false_fail_decidable > 0
 
+    def test_less_than_a_tenth_is_left_open_on_numerical_methods(self, on_methods):
+        got = rates(on_methods, "modflow")
+        assert got.open_decidable < 0.1 * got.decidable
+
     def test_what_could_not_be_decided_and_passes_is_hidden(self, on_formulas, on_methods):
         # A lower order that has not shown yet, or a logarithm.
         for j in on_formulas + on_methods:

@@ -18,11 +18,12 @@ half-integers next to p on both sides. The data could decide if
    and degrees of freedom are those of the linearised regression on 1, log h and ∂f/∂θ. Noise below
    a thousandth counts as none, and then 2 decides.
 
-A factor that oscillates with an unknown phase counts as noise of its root mean square. An order
-p = ∞ (errors falling faster than any power) could be told from q where the last two slopes exceed
-q + 1/4 and there is no noise. Nothing could be decided where the same errors arise with another
-truth (`open`): a plateau far above rounding, of which nobody says whether it is the accuracy of the
-reference or a failure to converge.
+A factor that oscillates with an unknown phase counts as noise of its root mean square, if it turns
+by more than a quarter from one step size to the next; or else it is a trend like others, which 2 is
+about, too. An order p = ∞ (errors falling faster than any power) could be told from q where the
+last two slopes exceed q + 1/4 and there is no noise. Nothing could be decided where the same errors
+arise with another truth (`open`): a plateau far above rounding, of which nobody says whether it is
+the accuracy of the reference or a failure to converge.
 """
 
 import math

@@ -171,8 +171,12 @@ def study(
     errors = clean * np.exp(level * rng.standard_normal(t.size))
     if swing is not None:
         a, angle = swing
-        errors = errors * (1 + a * np.sin(angle))
-        level = np.hypot(level, swing_deviation(a))
+        factor = 1 + a * np.sin(angle)
+        errors = errors * factor
+        if is_noise(angle):
+            level = np.hypot(level, swing_deviation(a))
+        else:
+            clean = clean * factor
     return Study(
         kind,
         name or (kind if shape.__name__ == "shape" else shape.__name__),
@@ -186,6 +190,15 @@ def study(
         log=log,
         nominal=nominal,
     )
+
+
+def is_noise(angle):
+    """Whether an oscillation looks like noise: mostly more than a quarter of a turn a step.
+
+    If less, from one step size to the next, it is a trend; and so it is if steps hide whole turns.
+    """
+    turned = np.abs((np.diff(angle) + np.pi) % (2 * np.pi) - np.pi)
+    return bool(np.median(turned) > np.pi / 2)
 
 
 def swing_deviation(a):

@@ -1,42 +1,15 @@
 """Which order of convergence do the errors e(h) show, how surely, and is it the claimed one?
 
 The orders that the data allow are a posterior distribution, which `posterior` computes from the
-errors' expansion in h; this module has the rule that makes a verdict of it.
+errors' expansion in h; `verdicts` has the rule that makes a verdict of it.
 
-The rule.  Proven orders are mostly integers or half-integers, so the question is in which cell
-[q - 1/4, q + 1/4] the order lies.  For the expected order q the verdict is
-
-* pass, if the 95% interval lies inside the cell and has q in it (one less than 0.02 wide need
-  only come within 0.01 of q), and the slopes do not move away from q at the fine end: the slope
-  over the last step is not further from q than over the step before, nor the slope over the last
-  two steps than over the two before or over all before, by more than 0.01 and three standard
-  deviations of the noise;
-* fail, if the 99% interval misses the cell and the 95% interval is at most 1 wide: if it is
-  wider, two integers fit and the data show no order that could contradict q;
-* inconclusive otherwise.
-
-The 0.01 is for the bias of truncating f, beside which exact data have intervals of no width; a
-factor log(1/h) shifts slopes by 1/log(1/h), which is more.  Neither pass nor fail is given
-
-* with fewer than four usable points: three slopes are the least that show a trend and test it;
-* if the slope of the finest two or of the finest three points is further from the order than
-  1/2 and two standard deviations of the noise: extrapolation may choose between neighbouring
-  half-integers but not overrule the data;
-* if the errors stop falling at a level that rounding does not explain; nor is fail given if the
-  99% interval has order 0 in it and rounding does explain the level.
-
-In these comparisons of slopes the noise is the stated one and a relative one, the smaller of the
-fitted noise and the robust scatter of the slopes (from their median absolute deviation): a few
-slopes that do not fit must not excuse themselves by raising it.
-
-The floor.  A plateau at the fine end is two points or more whose fitted slope is at most 1/4 (the
-cell of order 0), while the three points before them have a slope of at least 1/2 and, going on
-like that, would come down to a third of the plateau.  Its root mean square, the `floor`, is an
-absolute uncertainty of all points.  Points less than three times above their uncertainty are
-excluded, as log(1 + t) is no longer close to t there.  Rounding explains a plateau up to ten times
-the stated uncertainty or, if none is stated, up to 1e-5, about 100 units of single precision (times
-the median error, if that is above 1).  Errors alone cannot tell a floor from a failure to converge
-to zero: a pass above a floor says nothing about what lies below it.
+The floor.  Where errors stop falling (`plateau`), the level is an absolute uncertainty of all
+points; at the first point of the plateau it is the `floor`.  The plateau is excluded, and so are
+points less than three times above their uncertainty, as log(1 + t) is no longer close to t there.
+Rounding explains a plateau up to ten times the stated uncertainty or, if none is stated, up to
+1e-5, about 100 units of single precision (times the median error, if that is above 1).  Errors
+alone cannot tell a floor from a failure to converge to zero: a pass above a floor says nothing of
+what lies below it.
 
 Pairwise slopes as the observed order of accuracy, and the demand that an asymptotic range be shown
 before they are believed, are in Roache, *Verification and Validation* (1998), with his grid
@@ -48,40 +21,29 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import ModflowError
-from .posterior import Array, Posterior, posterior_of
+from .plateau import find_plateau
+from .posterior import Array, posterior_of
+from .verdicts import MIN_POINTS, Verdict, judge
 
 __all__ = ["OrderEstimate", "Verdict", "estimate_order", "pairwise_slopes"]
 
 Numbers = Sequence[float] | npt.NDArray[Any]
 
-# The constants of the rule; the module docstring gives the reason for each.
-_MIN_POINTS = 4
-_CELL = 0.25
-_RESOLUTION = 0.01
-_MAX_EXTRAPOLATION = 0.5
-_STRAY_SD, _DRIFT_SD = 2.0, 3.0
+# The module docstring gives the reason for each.
 _ABOVE_UNCERTAINTY = 3.0
 _ROUNDING_LEVEL = 1e-5
 _FLOOR_OVER_STATED = 10.0
 # What floating point can tell: logarithms that differ by more than their rounding, and squares of
 # ratios that do not overflow.
 _APART = 1e-9
+_LARGEST_STATED = 1e300
 _RANGE = math.log(1e100)
-
-
-class Verdict(StrEnum):
-    """What the data say about the expected order."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -164,21 +126,44 @@ def estimate_order(
     if expected is not None:
         expected = _positive(expected)
     good = _others(_unusable(e, None), h.size)
-    floor = _find_floor(h[good], e[good])
-    limit = _rounding_limit(e[good], None if u is None else u[good])
-    if floor is not None and floor <= limit:
-        u = np.full(h.size, floor) if u is None else np.maximum(u, floor)
-    why = _unusable(e, u)
+    limits = _rounding_limits(e[good], None if u is None else u[good])
+    limit = float(limits[-1]) if good.size else 0.0
+    plateau = find_plateau(h[good], e[good])
+    why, unexplained = {}, None
+    if plateau is not None and plateau.level > limits[plateau.start]:
+        unexplained = plateau.level
+    elif plateau is not None:
+        raised = np.zeros(h.size)
+        raised[good] = plateau.levels
+        u = raised if u is None else np.maximum(u, raised)
+        why = {int(i): "the errors do not fall any more" for i in good[plateau.start :]}
+    why |= _unusable(e, u)
     good = _others(why, h.size)
-    posterior = None
+    posterior, verdict = None, None if expected is None else Verdict.INCONCLUSIVE
+    reason = f"only {good.size} usable step sizes; at least {MIN_POINTS} are needed"
     order, interval, constant = math.nan, (math.nan, math.nan), math.nan
     if good.size >= 3:
         posterior = posterior_of(h[good], e[good], None if u is None else u[good])
-        for i in good[: good.size - posterior.window]:
-            why[int(i)] = "pre-asymptotic: no smooth expansion joins it to the finer points"
-        good = _others(why, h.size)
         order, interval = posterior.order, posterior.interval
-    verdict, reason = _judge(posterior, expected, h[good], e[good], floor, limit)
+        dropped = good.size - posterior.window
+        for i in good[:dropped]:
+            why[int(i)] = "pre-asymptotic: no smooth expansion joins it to the finer points"
+        good = good[dropped:]
+        reason = (
+            f"observed order {order:.2f}, 95% interval [{interval[0]:.2f}, {interval[1]:.2f}], "
+            f"{good.size} step sizes"
+        )
+        if expected is not None:
+            verdict, conclusion = judge(
+                posterior,
+                expected,
+                h[good],
+                e[good],
+                dropped=dropped,
+                unexplained=unexplained,
+                may_be_floor=bool(e[good[-1]] <= limit),
+            )
+            reason += conclusion
     if posterior is not None:
         passed = expected is not None and verdict is Verdict.PASS
         constant = posterior.constant(expected if expected is not None and passed else order)
@@ -190,7 +175,7 @@ def estimate_order(
         slopes=pairwise_slopes(h, e),
         used=used,
         excluded=tuple(sorted(why.items())),
-        floor=floor,
+        floor=None if plateau is None else plateau.level,
         order=order,
         interval=interval,
         constant=constant,
@@ -198,70 +183,6 @@ def estimate_order(
         verdict=verdict,
         reason=reason,
     )
-
-
-def _judge(
-    posterior: Posterior | None,
-    expected: float | None,
-    h: Array,
-    e: Array,
-    floor: float | None,
-    limit: float,
-) -> tuple[Verdict | None, str]:
-    """Apply the rule of the module docstring to the points used."""
-    if posterior is None:
-        verdict = None if expected is None else Verdict.INCONCLUSIVE
-        return verdict, f"only {h.size} usable step sizes; at least {_MIN_POINTS} are needed"
-    order, (low, high), (least, most) = posterior.order, posterior.interval, posterior.sure
-    seen = f"observed order {order:.2f}, 95% interval [{low:.2f}, {high:.2f}], {h.size} step sizes"
-    if expected is None:
-        return None, seen
-    inside = low >= expected - _CELL and high <= expected + _CELL
-    slack = _RESOLUTION if high - low < 2 * _RESOLUTION else 0.0
-    stray = _stray_slope(order, posterior.noise, h, e)
-    if h.size < _MIN_POINTS:
-        doubt = f"; at least {_MIN_POINTS} are needed"
-    elif floor is not None and floor > limit:
-        doubt = f"; the errors stop falling at {floor:.1e}, which rounding does not explain"
-    elif stray is not None:
-        doubt = f"; the slope is {stray:.2f} at the fine end: refine, or state uncertainties"
-    elif inside and _drifts_from(expected, posterior.noise, h, e):
-        doubt = f"; the slopes move away from {expected:g} at the fine end"
-    elif inside and low - slack <= expected <= high + slack:
-        return Verdict.PASS, f"{seen}, supports order {expected:g}"
-    elif inside:
-        doubt = f": near order {expected:g} but not at it (a log factor?)"
-    elif least - _CELL <= expected <= most + _CELL:
-        doubt = f": too wide to decide on order {expected:g}"
-    elif high - low > 2 * _MAX_EXTRAPOLATION:
-        doubt = ": too wide to be an order"
-    elif least <= _CELL and expected > most and e[-1] <= limit:
-        doubt = "; the errors may be reaching a floor: state uncertainties"
-    else:
-        return Verdict.FAIL, f"{seen}, excludes order {expected:g}"
-    return Verdict.INCONCLUSIVE, seen + doubt
-
-
-def _stray_slope(order: float, noise: Array, h: Array, e: Array) -> float | None:
-    """A slope of the finest two or three points that does not go with the order."""
-    for m in (2, 3):
-        slope, sd = _line(h[-m:], e[-m:], noise[-m:])
-        if abs(slope - order) > _MAX_EXTRAPOLATION + _STRAY_SD * sd:
-            return slope
-    return None
-
-
-def _drifts_from(expected: float, noise: Array, h: Array, e: Array) -> bool:
-    """Whether the slopes at the fine end are further off than those before them."""
-    noise = noise[-h.size :]
-    for m, start in ((2, -3), (3, -5), (3, -h.size)):
-        before = slice(max(start, -h.size), 1 - m)  # up to the first of the finest m points
-        fine, fine_sd = _line(h[-m:], e[-m:], noise[-m:])
-        coarse, coarse_sd = _line(h[before], e[before], noise[before])
-        growth = abs(fine - expected) - abs(coarse - expected)
-        if growth > _RESOLUTION + _DRIFT_SD * math.hypot(fine_sd, coarse_sd):
-            return True
-    return False
 
 
 def _unusable(e: Array, u: Array | None) -> dict[int, str]:
@@ -350,31 +271,10 @@ def pairwise_slopes(h: Array, e: Array) -> Array:
     return slopes
 
 
-def _line(h: Array, e: Array, noise: Array) -> tuple[float, float]:
-    """The least-squares slope of log e against log h, and its deviation."""
-    dx = np.log(h) - np.log(h).mean()
-    total = float(dx @ dx)
-    return float(dx @ np.log(e)) / total, math.sqrt(float(dx**2 @ noise**2)) / total
-
-
-def _rounding_limit(e: Array, u: Array | None) -> float:
-    """The highest level at which rounding, or the stated uncertainty, explains a plateau."""
-    if e.size == 0:
-        return 0.0
-    if u is not None:
-        return _FLOOR_OVER_STATED * float(u[-1])
-    return _ROUNDING_LEVEL * max(1.0, 2 * float(np.median(e / 2)))  # a sum may overflow
-
-
-def _find_floor(h: Array, e: Array) -> float | None:
-    """The level of a plateau at the fine end, if there is one."""
-    for start in range(3, h.size - 1):
-        before, tail = slice(start - 3, start), slice(start, None)
-        slope, _ = _line(h[before], e[before], np.zeros(3))
-        flat, _ = _line(h[tail], e[tail], np.zeros(h.size - start))
-        steps = math.log(h[-1]) - np.log(h[before]).mean()
-        gap = np.log(e[tail]).mean() - np.log(e[before]).mean() - slope * steps
-        if flat <= _CELL and slope >= 2 * _CELL and gap >= math.log(_ABOVE_UNCERTAINTY):
-            top = float(e[tail].max())  # squares of tiny errors would underflow
-            return top * math.sqrt(float(((e[tail] / top) ** 2).mean()))
-    return None
+def _rounding_limits(e: Array, u: Array | None) -> Array:
+    """The highest levels at which rounding, or stated uncertainties, explain a plateau."""
+    if e.size == 0 or u is not None:
+        return e if u is None else _FLOOR_OVER_STATED * np.minimum(u, _LARGEST_STATED)
+    return np.full(
+        e.size, _ROUNDING_LEVEL * max(1.0, 2 * float(np.median(e / 2)))
+    )  # a sum may overflow

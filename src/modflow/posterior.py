@@ -14,7 +14,7 @@ bounded variable v = h^g / (h^g + L^g), which is (h/L)^g to leading order:
     d = b_1 v + ... + b_K v^K,    f = (b_1 F_1 + ... + b_K F_K) / g,
     F_k = -log(1 - v) - (v + v^2/2 + ... + v^(k-1)/(k-1)),
 
-with K = 4 and g = 1 (expansions in h), 2 (symmetric methods) or 1/2 (non-smooth problems).  The
+with K = 16 and g = 1 (expansions in h), 2 (symmetric methods) or 1/2 (non-smooth problems).  The
 b_k are independent N(0, 1): away from the limit a slope is typically off by an order or so.
 
 The inference is Bayesian linear regression, with flat priors on log C and p (Rasmussen and
@@ -35,6 +35,16 @@ averaged over what is not known:
   explains them better than chance.
 
 The posterior of p is a mixture of normals; `order` is its median and `interval` its central 95%.
+
+Since the prior of p is flat, its posterior density L is also its likelihood, and another prior can
+be put in afterwards. Proven orders are mostly integers or half-integers: `probability` says how
+probable one is if 95% of the prior are theirs, all alike, and 5% are spread evenly over the line,
+on which there are two of them a unit:
+
+    P(q) = 0.475 L(q) / (0.475 Σ L(half-integers) + 0.05).
+
+An interval that reaches beyond q ± 1/4 need not leave a doubt about q then. Where it just fills
+q ± 1/4, a normal L is e^(-8) of L(q) at q ± 1/2.
 """
 
 from __future__ import annotations
@@ -47,12 +57,12 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-_LEVEL = 0.95
-_FAIL_LEVEL = 0.99
+LEVEL = 0.95
+FAIL_LEVEL = 0.99
 _LEAST_POINTS = 4
 
 # The priors.
-_TERMS = 4
+_TERMS = 16
 _EXPONENTS = ((1.0, 0.7), (2.0, 0.2), (0.5, 0.1))
 _SCALE_BELOW, _SCALE_ABOVE = 16.0, 100.0
 _SCALE_POWER = 0.5
@@ -60,6 +70,10 @@ _NOISE = np.geomspace(1e-4, 1.0, 9)
 _HIDDEN_FLOOR = (0.0, 0.05, 0.3)
 _STATED = (1.0, 3.0)
 _COARSE_LOG_DENSITY = -math.log(10.0)
+_OTHER_ORDERS = 0.05
+
+RESOLUTION = 0.01
+"""The order's uncertainty from truncating f, beside which exact data would have none."""
 
 _NORMAL_Z = np.linspace(-9.0, 9.0, 3601)
 _NORMAL_CDF = np.array([0.5 * math.erfc(-z / math.sqrt(2.0)) for z in _NORMAL_Z])
@@ -80,6 +94,16 @@ class Posterior:
     # Given p, the mean of log C is `level - slope * p`.
     level: Array
     slope: Array
+
+    def probability(self, order: float) -> float:
+        """Of this order, if it is a half-integer or else counts as one of them."""
+        candidates = np.arange(0.0, max(2.0, self.sure[1] + 2), 0.5)
+        candidates = np.append(candidates[candidates != order], order)
+        sd = np.hypot(self.sd, RESOLUTION)
+        z = (candidates[:, None] - self.mean) / sd
+        likelihood = np.exp(-(z**2) / 2) @ (self.weight / sd) / math.sqrt(2 * math.pi)
+        half_integers = (1 - _OTHER_ORDERS) / 2 * likelihood
+        return float(half_integers[-1] / (half_integers.sum() + _OTHER_ORDERS))
 
     def constant(self, order: float) -> float:
         """C given p = order, averaged in the logarithm."""
@@ -121,7 +145,7 @@ def posterior_of(h: Array, e: Array, u: Array | None) -> Posterior:
     keep = weight > 1e-7  # thousands of the others do not move a quantile visibly
     weight = weight[keep] / weight[keep].sum()
     mean, sd = mean[keep], sd[keep]
-    tails = ((1 - _LEVEL) / 2, (1 - _FAIL_LEVEL) / 2)
+    tails = ((1 - LEVEL) / 2, (1 - FAIL_LEVEL) / 2)
     low, least, order, high, most = (
         _quantile(q, weight, mean, sd) for q in (*tails, 0.5, 1 - tails[0], 1 - tails[1])
     )
@@ -140,11 +164,14 @@ def posterior_of(h: Array, e: Array, u: Array | None) -> Posterior:
 
 
 def _scatter(x: Array, y: Array) -> float:
-    """The noise of y as the slopes show it, robustly: a few stray slopes do not raise it."""
-    steps = np.diff(x)
-    slopes = np.diff(y) / steps
-    residuals = (slopes - np.median(slopes)) * steps / math.sqrt(2)
-    return float(np.median(np.abs(residuals))) / 0.6745  # the median of |N(0, 1)|
+    """The noise of y as differences of neighbouring slopes show it (Rice 1984).
+
+    A trend is not noise then. The median is robust: a few stray slopes do not raise it much.
+    """
+    inverse = 1 / np.diff(x)
+    changes = np.diff(np.diff(y) * inverse)
+    unit = np.sqrt(inverse[1:] ** 2 + (inverse[1:] + inverse[:-1]) ** 2 + inverse[:-1] ** 2)
+    return float(np.median(np.abs(changes) / unit)) / 0.6745  # the median of |N(0, 1)|
 
 
 def _quantile(probability: float, weight: Array, mean: Array, sd: Array) -> float:
