@@ -345,7 +345,8 @@ def verify(
     from .report.progress import LateProgress
 
     with stdout_for_results():
-        loaded = [one for where in sets or () for one in load_claims(where)]
+        # A file that is named twice would have each claim in two sets.
+        loaded = [one for where in dict.fromkeys(sets or ()) for one in load_claims(where)]
     chosen = choose(loaded or [CLAIMS], claims or ())
     longer = [claim for claim in chosen if quick and not claim.is_quick]
     chosen = [claim for claim in chosen if claim not in longer]
