@@ -12,6 +12,17 @@ from hypothesis.strategies import SearchStrategy
 CASES = {
     # Each test by its name: (always, slow).
     "derive": (20, 250),
+    "sweep": (15, 250),
+    "figure": (4, 40),
+    "reproduce": (15, 150),
+    "light": (20, 150),
+    "train": (12, 200),
+    "claims": (20, 300),
+    "verify": (15, 150),
+    "documents": (15, 150),
+    "records": (4, 40),
+    "bibliographies": (20, 300),
+    "styles": (10, 100),
 }
 PROMISED = 2000
 """Cases of the slow tests together, at least."""

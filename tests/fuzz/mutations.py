@@ -103,5 +103,7 @@ def json_files(document: Any) -> SearchStrategy[bytes]:
         changed(document).map(lambda found: json.dumps(found).encode()),
         changed(document).map(lambda found: json.dumps(found).encode()),
         damages().map(lambda change: change(sound)),
-        st.sampled_from([b"", b"null", b"[" * 100_000, b"\xff\xfe", b'{"a":1}{}', b"NaN", b"\xef\xbb\xbf{}"]),
+        st.sampled_from(
+            [b"", b"null", b"[" * 100_000, b"\xff\xfe", b'{"a":1}{}', b"NaN", b"\xef\xbb\xbf{}"]
+        ),
     )

@@ -65,13 +65,27 @@ BODIES = (
     *("yield order('o', STEPS, [float('nan')] * 5, 2)", "yield order('o', STEPS, 'abc', 2)"),
     *("yield equal('a', given.random().random(), 1)", "yield equal('a', given.true('b'), 1)"),
     *("yield Evidence('exact', 'a', 'pass', 'b')", "yield Evidence('exact', 5, 'pass', None)"),
-    *("yield Evidence('odd', 'a', 'maybe', 'b')", "yield Evidence([], {}, [], ())", "yield ...; 1/0"),
+    *(
+        "yield Evidence('odd', 'a', 'maybe', 'b')",
+        "yield Evidence([], {}, [], ())",
+        "yield ...; 1/0",
+    ),
     *("yield fact('a', True, 'b', about='corrected')", "print('hello'); yield fact('a', 1, 'b')"),
-    *("yield fact('a', True, 'b', data={'x': float('nan')})", "yield fact('a', True, 'b', data=[])"),
-    *("yield fact('a', True, 'b', data={'x': object()})", "yield fact('a', True, 'b', data={1: 2})"),
+    *(
+        "yield fact('a', True, 'b', data={'x': float('nan')})",
+        "yield fact('a', True, 'b', data=[])",
+    ),
+    *(
+        "yield fact('a', True, 'b', data={'x': object()})",
+        "yield fact('a', True, 'b', data={1: 2})",
+    ),
     *("yield fact('a', True, 'b', data={'step_sizes': [1], 'errors': ['x']})", "yield given"),
     *("yield fact('a', True, 'b', data={'step_sizes': [1, 2], 'errors': [1, None]})", "(yield)()"),
-    *("yield equal('a', 'x', sympy.nan)", "yield equal('a', None, None)", "yield equal('a', '(', 1)"),
+    *(
+        "yield equal('a', 'x', sympy.nan)",
+        "yield equal('a', None, None)",
+        "yield equal('a', '(', 1)",
+    ),
 )
 
 

@@ -45,7 +45,9 @@ REPRODUCE = command_lines(
 LIGHT = st.one_of(
     command_lines("schema", [words(*NAMES)], {"--json": None}).filter(lambda c: "--json" not in c),
     command_lines("info", [], {"--json": None}),
-    st.lists(texts | st.sampled_from(["derive", "--version", "--help", "-h", "--", "-"]), max_size=3),
+    st.lists(
+        texts | st.sampled_from(["derive", "--version", "--help", "-h", "--", "-"]), max_size=3
+    ),
 )
 
 
