@@ -23,6 +23,8 @@ CASES = {
     "records": (4, 40),
     "bibliographies": (20, 300),
     "styles": (10, 100),
+    "training files": (10, 250),
+    "checkpoints": (4, 60),
 }
 PROMISED = 2000
 """Cases of the slow tests together, at least."""

@@ -68,6 +68,21 @@ _CHANGE = st.tuples(
 )
 
 
+@st.composite
+def json_changes(draw: st.DrawFn) -> Change:
+    """The same for the bytes of any document; those of none stay as they are."""
+    acts = draw(st.lists(_CHANGE, min_size=1, max_size=3))
+
+    def edited(content: bytes) -> bytes:
+        try:
+            document = json.loads(content)
+        except ValueError:
+            return content
+        return json.dumps(_apply(document, acts)).encode()
+
+    return edited
+
+
 def _apply(document: Any, acts: list[tuple[str, float, Any]]) -> Any:
     root = [copy.deepcopy(document)]
     for act, where, value in acts:
