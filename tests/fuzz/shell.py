@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable
@@ -34,6 +35,9 @@ class Shell:
         for name in ("HOME", "XDG_CACHE_HOME", "MODFLOW_DATA_DIR"):
             monkeypatch.setenv(name, str(place / "home"))
         monkeypatch.setattr(tempfile, "tempdir", str(self._temporary))
+        # What is raised where nobody can catch it has a traceback on stderr.
+        self._unraisable: list[object] = []
+        monkeypatch.setattr(sys, "unraisablehook", lambda u: self._unraisable.append(u.exc_value))
 
     def new_folder(self) -> Path:
         """An empty folder, which becomes the current one; that of the case before is removed."""
@@ -63,6 +67,7 @@ class Shell:
         with warnings.catch_warnings(record=True) as warned:
             _as_python_does()
             outcome = self._run(*arguments)
+        assert not self._unraisable, self._unraisable
         assert not warned, f"{warned[0].category.__name__}: {warned[0].message}"
         check(outcome, arguments, chatty=chatty)
         new = self._files() - before

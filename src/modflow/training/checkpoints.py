@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,7 @@ class Checkpoints:
         arrays = {f"{i:05d}": np.empty(leaf.shape, leaf.dtype) for i, leaf in enumerate(leaves)}
         args = self._ocp.args
         both = args.Composite(state=args.StandardRestore(arrays), notes=args.JsonRestore())
+        _WithoutLateReads.from_now_on()
         try:
             found = self._manager.restore(step, args=both)
             for name in arrays.keys() | found.state.keys():
@@ -111,6 +114,28 @@ class Checkpoints:
         """Take the folder away: the training has ended."""
         self.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _WithoutLateReads:
+    """Where one read fails, orbax closes the loop that it reads in; each of the others, in threads
+    of tensorstore's, then ends with a traceback on stderr, perhaps after the error was told.
+
+    Nothing but these is left unsaid.
+    """
+
+    def __init__(self, told: Callable[[Any], Any]) -> None:
+        self._told = told
+
+    def __call__(self, unraisable: Any) -> None:
+        error = unraisable.exc_value
+        if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed"):
+            self._told(unraisable)
+
+    @classmethod
+    def from_now_on(cls) -> None:
+        """In this process."""
+        if not isinstance(sys.unraisablehook, cls):
+            sys.unraisablehook = cls(sys.unraisablehook)
 
 
 def _tell_once() -> None:
