@@ -156,6 +156,14 @@ def test_checkpoints(tmp_path: Path, change: Callable[[Any], Any]) -> None:
     assert "remove that folder to begin again" in why
 
 
+def test_metadata_of_a_checkpoint(tmp_path: Path) -> None:
+    begin(tmp_path)
+    folder = tmp_path / "checkpoints" / NAMES[0]
+    (folder / "1" / "_CHECKPOINT_METADATA").write_text("true")
+    why = refusal(lambda: train_grid(EXPERIMENT, RUNS, tmp_path), folder)
+    assert "remove that folder to begin again" in why
+
+
 def test_what_was_read_beside_a_damaged_file_tells_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,8 @@ class Checkpoints:
             self._manager = ocp.CheckpointManager(self._folder, options=options)
         except OSError as error:
             raise ModflowError(f"cannot write to {folder}: {error.strerror or error}") from error
+        except Exception as error:  # whatever is wrong with the metadata of one that is there
+            raise self._unreadable() from error
 
     def save(self, step: int, state: PyTree[Array], notes: dict[str, Any]) -> None:
         """Keep arrays, and notes that JSON can hold; the one before goes afterwards.
@@ -96,15 +98,18 @@ class Checkpoints:
                     raise ValueError(f"{name} has another shape")
         except Exception as error:  # whatever the formats below it raise for a damaged file
             _tell_once()
-            raise ModflowError(
-                f"the checkpoint in {self._folder} cannot be read, or is of another training; "
-                "remove that folder to begin again"
-            ) from error
+            raise self._unreadable() from error
         kept = [
             jax.device_put(found.state[name], leaf.sharding)
             for name, leaf in zip(sorted(found.state), leaves, strict=True)
         ]
         return step, jax.tree.unflatten(form, kept), found.notes
+
+    def _unreadable(self) -> ModflowError:
+        return ModflowError(
+            f"the checkpoint in {self._folder} cannot be read, or is of another training; "
+            "remove that folder to begin again"
+        )
 
     def close(self) -> None:
         """Let go of the folder."""
