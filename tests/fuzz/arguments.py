@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -98,6 +99,13 @@ def paths(*good: str) -> Text:
         *("-", "--", "@", ".pdf", "a\nb.svg", "a\tb.html", "~/x.pdf"),
     )
     return mostly(st.sampled_from(good), st.sampled_from(bad))
+
+
+def outs(arguments: Sequence[str]) -> list[str]:
+    """The folders below the current one that --out may make, with those that lead there."""
+    after = [value for name, value in pairwise(arguments) if name == "--out"]
+    after += [given.removeprefix("--out=") for given in arguments if given.startswith("--out=")]
+    return [value.partition("/")[0] for value in after]
 
 
 def command_lines(

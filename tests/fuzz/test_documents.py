@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from modflow.documents import build, workers
 
-from .arguments import command_lines, make_paths, mostly, paths, wholes, words
+from .arguments import command_lines, make_paths, mostly, outs, paths, wholes, words
 from .cases import cases
 from .mutations import damages
 from .shell import Shell
@@ -115,7 +115,7 @@ def test_documents_of_others(count: int, explore: Callable[..., None], shell: Sh
         for place in ("beside", "derivations"):
             (folder / place).mkdir()
             (folder / place / "theirs.py").write_text(MODULE.format(**SOUND))
-        outcome = shell(*arguments, chatty=True, writes=["__pycache__", *_OUTS])
+        outcome = shell(*arguments, chatty=True, writes=[*outs(arguments), *_MADE])
         assert Path.cwd() == folder
         if "--json" in arguments[:2] and outcome.out and "--help" not in arguments:
             for found in json.loads(outcome.out):
@@ -125,7 +125,7 @@ def test_documents_of_others(count: int, explore: Callable[..., None], shell: Sh
     explore(count, st.tuples(modules(), ASKED), check)
 
 
-_OUTS = ("build", "built", "beside/__pycache__", "derivations/__pycache__")
+_MADE = ("__pycache__", "build", "beside/__pycache__", "derivations/__pycache__")
 
 
 @cases("records")

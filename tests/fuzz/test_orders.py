@@ -48,7 +48,7 @@ def data(draw: st.DrawFn) -> Any:
         return draw(st.sampled_from([values[::-1], tuple(values), iter(values), [values], set()]))
     if kind == 3:
         try:
-            with np.errstate(all="ignore"):
+            with warnings.catch_warnings(action="ignore"):
                 return np.array(values).astype(draw(st.sampled_from(DTYPES)))
         except (ValueError, TypeError, OverflowError):
             return values

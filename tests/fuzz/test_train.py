@@ -13,6 +13,7 @@ from .arguments import (
     make_paths,
     mostly,
     numbers,
+    outs,
     paths,
     texts,
     wholes,
@@ -70,6 +71,6 @@ def test_train(count: int, explore: Callable[..., None], shell: Shell) -> None:
         make_paths(shell.new_folder())
         alone = () if {"--dask", "--hosts"} & set(arguments) else ("--jobs", "1")
         # Where results go is made before the data are looked for.
-        shell(*arguments, *alone, writes=["runs", "done"])
+        shell(*arguments, *alone, writes=["runs", *outs(arguments)])
 
     explore(count, ASKED, check)
