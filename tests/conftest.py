@@ -71,14 +71,14 @@ def refused(run: Callable[..., Any]) -> Callable[..., str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly_compiled(request: pytest.FixtureRequest) -> Iterator[None]:
-    """In networks/ and training/, XLA leaves most of its optimizations out, here and in what is
-    started from here.
+    """In networks/, training/ and fuzz/, XLA leaves most of its optimizations out, here and in what
+    is started from here.
 
     Compilation is most of what trainings of a few steps take. Their numbers are the same to
     rounding; nothing that has been compiled in one way is used in the other, as some tests are
     about bits.
     """
-    if request.path.parent.name not in ("networks", "training"):
+    if request.path.parent.name not in ("networks", "training", "fuzz"):
         yield
         return
     import jax

@@ -187,6 +187,44 @@ def test_a_folder_that_cannot_be_is_refused(
     assert f"MODFLOW_CACHE={tmp_path / 'file'}: File exists" in refused("derive", "heavy-ball")
 
 
+def test_a_relative_folder_stays_where_it_was_first_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(cache.VARIABLE, "kept/here")
+    assert cache.folder() == tmp_path / "kept/here"
+    monkeypatch.chdir("elsewhere")
+    assert cache.folder() == tmp_path / "kept/here"
+    # So it is for processes that this one starts.
+    assert os.environ[cache.VARIABLE] == str(tmp_path / "kept/here")
+
+
+def test_a_folder_may_be_in_the_users_home(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(cache.VARIABLE, "~/kept")
+    modified_equation(mf.HeavyBall(), 2)
+    assert files(tmp_path / "kept")
+    monkeypatch.setenv(cache.VARIABLE, "~nobody-of-that-name/kept")
+    assert "~nobody-of-that-name/kept: there is no such user" in refused("derive", "heavy-ball")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept"]
+
+
+def test_another_entry_in_the_place_of_one_is_damage(folder: Path) -> None:
+    two = modified_equation(mf.HeavyBall(), 2)
+    (first,) = files(folder)
+    three = modified_equation(mf.HeavyBall(), 3)
+    (second,) = set(files(folder)) - {first}
+    first.write_bytes(second.read_bytes())
+    assert modified_equation(mf.HeavyBall(), 2).coefficients == two.coefficients
+    second.unlink()
+    first.rename(second)
+    assert modified_equation(mf.HeavyBall(), 3).coefficients == three.coefficients
+
+
 def test_a_full_disk_costs_time_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, content: bytes) -> None:
         raise mf.ModflowError("cannot write: No space left on device")

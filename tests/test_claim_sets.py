@@ -95,18 +95,23 @@ def test_a_set_has_its_claims_in_order() -> None:
         ("new", {"expected": "true"}, "unknown verdict of the claim new 'true'.*confirmed"),
         ("new", {"expected": "corrected"}, "goes with expected='corrected'"),
         ("new", {"corrected": "1 = 1"}, "goes with expected='corrected'.*got 'confirmed'"),
+        ([], {}, "no id of a claim: one word"),
+        ("new", {"source": math.inf}, "new: its source is a text, not inf"),
+        ("new", {"statement": b"x"}, "new: its statement is a text, not b'x'"),
+        ("new", {"expected": "corrected", "corrected": 5}, "corrected is a text or None, not 5"),
+        ("new", {"command": True}, "new: its command is a text or None, not True"),
     ],
 )
 def test_claims_that_make_no_sense_are_refused(id: str, settings: Any, message: str) -> None:
     paper = ClaimSet("toy")
     paper.claim("one", source="(1)", statement="x")(nothing)
     with pytest.raises(mf.ModflowError, match=message):
-        paper.claim(id, source="(1)", statement="x", **settings)
+        paper.claim(id, **{"source": "(1)", "statement": "x", **settings})
     assert list(paper) == ["one"]
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "é"])
-def test_sets_have_plain_names(name: str) -> None:
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "é", None])
+def test_sets_have_plain_names(name: Any) -> None:
     with pytest.raises(mf.ModflowError, match="names no set of claims"):
         ClaimSet(name)
 
@@ -503,6 +508,26 @@ def test_an_exit_in_an_installed_set_is_an_error(
     )
 
 
+@pytest.mark.parametrize("what", ["BaseException", "GeneratorExit"])
+def test_what_is_no_exception_of_pythons_own_is_an_error_too(
+    run: Callable[..., Any], refused: Callable[..., str], write: Callable[..., Path], what: str
+) -> None:
+    text = TOY.replace("    steps = ", f"    raise {what}('x')\n        steps = ")
+    outcome = run("verify", "--claims", str(write(text=text)), "--jobs", "1", "--json")
+    assert outcome.status == 2
+    assert [claim["verdict"] for claim in json.loads(outcome.out)] == ["confirmed", "inconclusive"]
+    assert f"not checked: lambda-order: toy.py:12: {what}: x" in outcome.err
+    path = write("outside.py", text=f"raise {what}('x')")
+    assert f"outside.py:1: {what}: x" in refused("verify", "--claims", str(path))
+
+
+def test_a_file_that_is_named_twice_counts_once(
+    run: Callable[..., Any], write: Callable[..., Path]
+) -> None:
+    twice = ["--claims", str(write())] * 2
+    assert len(json.loads(run("verify", *twice, "--jobs", "1", "--json").out)) == 2
+
+
 def test_where_no_claim_is_quick_nothing_holds(
     run: Callable[..., Any], write: Callable[..., Path]
 ) -> None:
@@ -517,6 +542,9 @@ def test_where_no_claim_is_quick_nothing_holds(
         (lambda: fact("x", False, "d", about="print"), "'print' is none of printed, corrected"),
         (lambda: Evidence("exact", "x", "passed", "d"), "'passed' is none of pass, fail, inconcl"),
         (lambda: fact("x", True, "d", kind="proof"), "'proof' is none of exact, numeric"),
+        (lambda: fact(5, True, "d"), "evidence 5: its text is a text, not 5"),
+        (lambda: fact("x", True, None), "evidence 'x': its detail is a text, not None"),
+        (lambda: fact("x", True, "d", data=[("a", 1)]), "its data is a dictionary, not"),
         (lambda: fact("x", True, "d", data={"a": float("nan")}), "has data that JSON has not"),
         (lambda: fact("x", True, "d", data={"a": {1}}), "has data that JSON has not: .*set"),
     ],

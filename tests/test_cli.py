@@ -7,6 +7,7 @@ import errno
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +83,19 @@ def test_without_arguments_help_is_shown(run: Run) -> None:
     status, out, err = run()
     assert (status, out) == (2, "")
     assert err.startswith("Usage: modflow")
+
+
+@pytest.mark.parametrize("value", ["", "x", "9" * 30])
+def test_a_time_that_is_none_is_refused_before_libraries_read_it(value: str) -> None:
+    """NumPy's f2py, which SciPy imports, does, and raises what it raises."""
+    code = "from modflow.cli import main; main()"
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": value}
+    done = script(code, "info", "--json", env=environment)
+    if value:
+        assert (done.returncode, done.stdout) == (2, "")
+        assert re.fullmatch("modflow: error: SOURCE_DATE_EPOCH .*\n", done.stderr)
+    else:
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 # -- derive ---------------------------------------------------------------------------------------

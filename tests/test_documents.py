@@ -385,6 +385,23 @@ def test_a_rule_whose_first_steps_differ_has_a_document_too():
     assert r"- \frac{1}{2} + a - \frac{a (4 + a) [k = 0]}{2} + a^{2} [k = 1]" in text
 
 
+@pytest.mark.parametrize("name", mf.methods.METHODS)
+def test_every_method_has_a_document(name):
+    """Also one whose start has a value of f of its own, as the dampened heavy ball's."""
+    from modflow.documents.of_method import document_of
+
+    assert "x^{k+1} :=" in document_of(mf.methods.method_named(name), 1).markdown()
+
+
+def test_stages_of_several_implicit_methods_have_names_of_their_own():
+    from modflow.documents.of_method import document_of
+
+    both = mf.Composition((mf.tableau("implicit-euler"), mf.tableau("implicit-midpoint")))
+    text = document_of(both, 2).markdown()
+    assert r"Y_{1} := x^{k} + h \, g_{1}" in text
+    assert text.count("Y_{2} :=") == 1
+
+
 def test_the_document_of_a_method_rejects_a_wrong_coefficient(monkeypatch):
     from modflow.documents import of_method
 

@@ -352,7 +352,6 @@ THEOREMS = """
     @pytest.mark.theorem("thm-5.2")
     def test_four(): pytest.skip("later")
 
-    @pytest.mark.theorem()
     def test_five(): pass
 """
 
@@ -374,6 +373,43 @@ def test_tests_are_chosen_by_their_theorems(project: Project) -> None:
     project(THEOREMS, "--theorem", "thm-5.*").assert_outcomes(passed=1, skipped=1, deselected=3)
     both = project(THEOREMS, "--theorem", "rem-4.2", "--theorem", "thm-5.1")
     both.assert_outcomes(passed=1, failed=1, deselected=3)
+
+
+@pytest.mark.parametrize("given", ["", "4.1", "'thm-1', None", "''", "id='thm-1'", "['thm-1']"])
+@pytest.mark.parametrize("chosen", [[], ["--theorem", "thm-*"]])
+def test_a_mark_that_names_no_theorem_is_refused(
+    project: Project, given: str, chosen: list[str]
+) -> None:
+    result = project(
+        f"""
+    def test_one(): pass
+
+    @pytest.mark.theorem({given})
+    def test_two(): pass
+    """,
+        *chosen,
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = filter(None, result.errlines)
+    shown = given.replace('"', "'")
+    assert line.startswith(f"ERROR: test_rules.py::test_two is marked theorem({shown}): ")
+    assert line.endswith('the mark takes ids, which are texts, as in theorem("thm-4.1")')
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_mark_that_names_no_theorem_is_refused_in_other_processes(project: Project) -> None:
+    pytest.importorskip("xdist")
+    result = project(
+        """
+    @pytest.mark.theorem(4.1)
+    def test_one(): pass
+
+    def test_two(): pass
+    """,
+        *("-n", "1", "--theorem", "thm-4.*"),
+    )
+    result.assert_outcomes(errors=1)
+    assert "test_rules.py::test_one is marked theorem(4.1): the mark takes" in result.stdout.str()
 
 
 def test_a_theorem_fails_where_its_teardown_does(project: Project) -> None:

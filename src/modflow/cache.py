@@ -25,9 +25,20 @@ _MATTER = ("sympy", "python-flint", "numpy")
 
 
 def folder() -> Path | None:
-    """The folder of the cache; None where there is none."""
+    """The folder of the cache; None where there is none. Raises ModflowError for ~ of nobody.
+
+    A relative name, or one with ~, is resolved when it is first used, and the variable with it:
+    it stays that folder wherever this process, or one that it starts, goes later.
+    """
     named = os.environ.get(VARIABLE, "").strip()
-    return Path(named) if named else None
+    if not named:
+        return None
+    place = Path(os.path.abspath(os.path.expanduser(named)))
+    if named.startswith("~") and os.path.expanduser(named) == named:
+        raise ModflowError(f"{VARIABLE}={named}: there is no such user, or no home is known")
+    if str(place) != os.environ[VARIABLE]:
+        os.environ[VARIABLE] = str(place)
+    return place
 
 
 def check() -> None:
@@ -75,7 +86,7 @@ def kept(kind: str, key: Sequence[str], make: Callable[[], str]) -> str:
         body = found.encode()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, f"{_digest(body)}\n".encode() + body)
+            write_atomically(path, f"{_checksum(path, body)}\n".encode() + body)
         except (OSError, ModflowError):
             pass
     return found
@@ -84,9 +95,14 @@ def kept(kind: str, key: Sequence[str], make: Callable[[], str]) -> str:
 def _read(path: Path) -> str | None:
     try:
         digest, _, body = path.read_bytes().partition(b"\n")
-        return body.decode() if digest.decode() == _digest(body) else None
+        return body.decode() if digest.decode() == _checksum(path, body) else None
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def _checksum(path: Path, body: bytes) -> str:
+    """Also of the name, which is that of the key: another entry's file in its place is damage."""
+    return _digest(f"{path.parent.name}/{path.name}\n".encode() + body)
 
 
 def _digest(content: bytes) -> str:

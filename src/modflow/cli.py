@@ -7,6 +7,7 @@ Exit status: 0 what was asked holds, 1 it does not, 2 the request is wrong, 3 in
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -345,7 +346,8 @@ def verify(
     from .report.progress import LateProgress
 
     with stdout_for_results():
-        loaded = [one for where in sets or () for one in load_claims(where)]
+        # A file that is named twice would have each claim in two sets.
+        loaded = [one for where in dict.fromkeys(sets or ()) for one in load_claims(where)]
     chosen = choose(loaded or [CLAIMS], claims or ())
     longer = [claim for claim in chosen if quick and not claim.is_quick]
     chosen = [claim for claim in chosen if claim not in longer]
@@ -574,6 +576,7 @@ def _run() -> int:
     try:
         cache.check()
         cache.keep_programs()
+        _check_epoch()
         status = app(standalone_mode=False, prog_name="modflow")
         if status == _TYPERS_INTERRUPTED:
             raise KeyboardInterrupt
@@ -595,6 +598,18 @@ def _run() -> int:
             return Status.BAD_REQUEST
         asked = getattr(getattr(error, "ctx", None), "command_path", "modflow")
         return _refuse(f"{message.rstrip('.')} (see {asked} --help)")
+
+
+def _check_epoch() -> None:
+    """Raise ModflowError for a SOURCE_DATE_EPOCH that is no time; take an empty one away.
+
+    Libraries read it where nobody expects it: with one that is wrong SciPy cannot be imported.
+    """
+    from .documents.epoch import build_time
+
+    build_time()
+    if os.environ.get("SOURCE_DATE_EPOCH") == "":
+        del os.environ["SOURCE_DATE_EPOCH"]
 
 
 def _refuse(message: str) -> Status:

@@ -38,13 +38,15 @@ class ClaimsSource(pytest.Collector):
 
     def collect(self) -> Iterator[pytest.Collector]:
         """One collector a set."""
-        keep_programs()
         try:
+            keep_programs()
             from .claims import CLAIMS, load_claims
         except ImportError as error:
             raise self.CollectError(
                 f"claims need modflow with all that it depends on: {error}"
             ) from error
+        except ModflowError as error:
+            raise self.CollectError(str(error)) from error
         rooted = self.config.rootpath / self.where
         try:
             sets = (

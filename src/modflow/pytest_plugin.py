@@ -105,7 +105,13 @@ def _asks_for_folders(config: pytest.Config) -> bool:
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Collect claims, before anything is deselected; deselect what is about other theorems."""
+    """Collect claims, before anything is deselected; deselect what is about other theorems.
+
+    Raises UsageError for a mark that names no theorem: its test would be left out in silence.
+    """
+    wrong = {item: why for item in items if (why := _misnamed(item)) is not None}
+    if wrong and not hasattr(config, "workerinput"):  # pytest-xdist would hide why; there it fails
+        raise pytest.UsageError(next(iter(wrong.values())))
     if config.option.modflow_claims:
         from .pytest_claims import claim_items
 
@@ -115,7 +121,7 @@ def pytest_collection_modifyitems(
         kept, others = list[pytest.Item](), list[pytest.Item]()
         for item in items:
             about = any(fnmatchcase(t, one) for t in theorems_of(item) for one in asked)
-            (kept if about else others).append(item)
+            (kept if about or item in wrong else others).append(item)
         if others:
             config.hook.pytest_deselected(items=others)
             items[:] = kept
@@ -144,6 +150,8 @@ class Run:
         ours = (ORDER, THEOREM, VERDICT)
         item.user_properties[:] = [p for p in item.user_properties if p[0] not in ours]
         item.user_properties.extend((THEOREM, theorem) for theorem in theorems_of(item))
+        if (why := _misnamed(item)) is not None:
+            _refuse(why)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -352,6 +360,19 @@ def theorems_of(item: pytest.Item) -> list[str]:
     """What an item is about: each id of its marks once, the nearest mark first."""
     ids = [id for marker in item.iter_markers("theorem") for id in marker.args]
     return list(dict.fromkeys(id for id in ids if isinstance(id, str)))
+
+
+def _misnamed(item: pytest.Item) -> str | None:
+    """What is wrong with a mark `theorem` that has no ids, or what is none; else None."""
+    for marker in item.iter_markers("theorem"):
+        named = all(isinstance(id, str) and id.strip() for id in marker.args)
+        if not (marker.args and named) or marker.kwargs:
+            given = [*map(repr, marker.args), *(f"{n}={v!r}" for n, v in marker.kwargs.items())]
+            return (
+                f"{item.nodeid} is marked theorem({', '.join(given)}): the mark takes ids, which "
+                'are texts, as in theorem("thm-4.1")'
+            )
+    return None
 
 
 def plot_folder(config: pytest.Config) -> Path:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -123,6 +125,17 @@ def test_a_configuration_needs_images(folder: Path) -> None:
     assert "it has no data_sha256" in refusal(lambda: Recorded.read(path), path)
 
 
+def begin(folder: Path) -> None:
+    """Train up to a checkpoint."""
+
+    def stop(what: str, share: float) -> None:
+        if share > 0.2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_grid(EXPERIMENT, RUNS, folder, progress=stop)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -136,13 +149,34 @@ def test_a_configuration_needs_images(folder: Path) -> None:
     ],
 )
 def test_checkpoints(tmp_path: Path, change: Callable[[Any], Any]) -> None:
-    def stop(what: str, share: float) -> None:
-        if share > 0.2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_grid(EXPERIMENT, RUNS, tmp_path, progress=stop)
+    begin(tmp_path)
     folder = tmp_path / "checkpoints" / NAMES[0]
     edit(folder / "1" / "notes" / "metadata", change)
     why = refusal(lambda: train_grid(EXPERIMENT, RUNS, tmp_path), folder)
     assert "remove that folder to begin again" in why
+
+
+def test_metadata_of_a_checkpoint(tmp_path: Path) -> None:
+    begin(tmp_path)
+    folder = tmp_path / "checkpoints" / NAMES[0]
+    (folder / "1" / "_CHECKPOINT_METADATA").write_text("true")
+    why = refusal(lambda: train_grid(EXPERIMENT, RUNS, tmp_path), folder)
+    assert "remove that folder to begin again" in why
+
+
+def test_what_was_read_beside_a_damaged_file_tells_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    begin(tmp_path)
+    folder = tmp_path / "checkpoints" / NAMES[0]
+    # All its arrays are in there, and are read at the same time.
+    for path in (folder / "1" / "state" / "d").iterdir():
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    refusal(lambda: train_grid(EXPERIMENT, RUNS, tmp_path), folder)
+    sys.unraisablehook(SimpleNamespace(exc_value=RuntimeError("Event loop is closed")))
+    assert told == []
+    other = SimpleNamespace(exc_value=RuntimeError("another"))
+    sys.unraisablehook(other)
+    assert told == [other]

@@ -49,7 +49,14 @@ class Evidence:
     data: dict[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Raise ModflowError for what would enter no verdict, and for data that JSON has not."""
+        """Raise ModflowError for what would enter no verdict, and for what JSON has not."""
+        for name, value, kind, what in (
+            ("text", self.text, str, "a text"),
+            ("detail", self.detail, str, "a text"),
+            ("data", self.data, dict, "a dictionary"),
+        ):
+            if not isinstance(value, kind):
+                raise ModflowError(f"evidence {self.text!r}: its {name} is {what}, not {value!r}")
         for value, known in (
             (self.kind, get_args(_Kind)),
             (self.verdict, tuple(Outcome)),

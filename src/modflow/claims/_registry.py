@@ -185,7 +185,7 @@ class ClaimSet(dict[str, Claim]):
     def __init__(self, name: str, title: str = "") -> None:
         """`name` is what `modflow verify --claims` and reports call it, in words of one line."""
         super().__init__()
-        if not _SET_NAME.fullmatch(name):
+        if not isinstance(name, str) or not _SET_NAME.fullmatch(name):
             raise ModflowError(
                 f"{name!r} names no set of claims: letters, digits, . - and _, such as smith-2021"
             )
@@ -222,10 +222,16 @@ class ClaimSet(dict[str, Claim]):
         Raises ModflowError for an id that is taken, a verdict that there is not, and what does not
         go together.
         """
-        if id in self:
-            raise ModflowError(f"the claim {id!r} is registered twice in {self.name}")
         if not isinstance(id, str) or not _ID.fullmatch(id):
             raise ModflowError(f"{id!r} is no id of a claim: one word, such as thm-4.1-drift")
+        if id in self:
+            raise ModflowError(f"the claim {id!r} is registered twice in {self.name}")
+        for name, value in (("source", source), ("statement", statement)):
+            if not isinstance(value, str):
+                raise ModflowError(f"the claim {id}: its {name} is a text, not {value!r}")
+        for name, text in (("corrected", corrected), ("command", command)):
+            if text is not None and not isinstance(text, str):
+                raise ModflowError(f"the claim {id}: its {name} is a text or None, not {text!r}")
         if expected not in VERDICTS:
             raise UnknownNameError(f"verdict of the claim {id}", str(expected), VERDICTS)
         if not (isinstance(cost, int | float) and 0 <= cost < math.inf):
@@ -291,7 +297,9 @@ def check_claim(
                 found.append(evidence)
                 if progress is not None:
                     progress(evidence.text)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         # Whatever a claim's own code raises: the other claims are checked all the same. An exit
         # would end the audit, with status 0 for example.
         code = getattr(claim.gather, "__code__", None)

@@ -109,14 +109,18 @@ def _of_file(file: Path) -> list[ClaimSet]:
             for one in sets:
                 one.surroundings = loaded.surroundings
             return sets
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ModflowError(error_line(error, file)) from error
 
 
 def _of_entry_point(point: EntryPoint) -> list[ClaimSet]:
     try:
         found = point.load()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ModflowError(
             f"the set of claims {point.name} cannot be loaded from {point.value}: "
             f"{type(error).__name__}: {error}"

@@ -60,14 +60,16 @@ def _expression(vector: Any) -> sympy.Expr:
 
 class _Tracer:
     def __init__(self, rule: UpdateRule, step: str) -> None:
-        self._rule, self._step = rule, step
+        self._rule, self._unknowns = rule, 0
+        # What is used before the first step is not what each step uses anew.
+        self._at = "^{0}" if step == "0" else ""
 
     def vector(self, tex: str) -> _Vector:
         return _Vector(tensor(tex), self)
 
     def f(self, point: _Vector) -> _Vector:
         number = sum(tex.startswith("g") for tex, *_ in self._rule.steps) + 1
-        tex = rf"g_{{{number}}}"
+        tex = rf"g_{{{number}}}{self._at}"
         from .typeset import typeset
 
         value = tensor(rf"f\left({typeset(point.expression)}\right)")
@@ -75,10 +77,12 @@ class _Tracer:
         return _Vector(tensor(tex), self)
 
     def unknowns(self, count: int) -> list[_Vector]:
-        return [self.vector(rf"Y_{{{i + 1}}}") for i in range(count)]
+        first = self._unknowns + 1
+        self._unknowns += count
+        return [self.vector(rf"Y_{{{i}}}{self._at}") for i in range(first, first + count)]
 
-    def implicit(self, i: int, value: _Vector) -> None:
-        self._rule.steps.append((rf"Y_{{{i + 1}}}", value.expression, True))
+    def implicit(self, unknown: _Vector, value: _Vector) -> None:
+        self._rule.steps.append((str(unknown.expression), value.expression, True))
 
 
 class _Vector:
@@ -121,6 +125,6 @@ class _Vector:
         """The stages of an implicit rule by name, with the equations that they obey."""
         tracer = guess[0].tracer
         unknown = tuple(tracer.unknowns(len(guess)))
-        for i, value in enumerate(g(unknown)):
-            tracer.implicit(i, value)
+        for one, value in zip(unknown, g(unknown), strict=True):
+            tracer.implicit(one, value)
         return unknown

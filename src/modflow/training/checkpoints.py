@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,8 @@ class Checkpoints:
             self._manager = ocp.CheckpointManager(self._folder, options=options)
         except OSError as error:
             raise ModflowError(f"cannot write to {folder}: {error.strerror or error}") from error
+        except Exception as error:  # whatever is wrong with the metadata of one that is there
+            raise self._unreadable() from error
 
     def save(self, step: int, state: PyTree[Array], notes: dict[str, Any]) -> None:
         """Keep arrays, and notes that JSON can hold; the one before goes afterwards.
@@ -86,6 +90,7 @@ class Checkpoints:
         arrays = {f"{i:05d}": np.empty(leaf.shape, leaf.dtype) for i, leaf in enumerate(leaves)}
         args = self._ocp.args
         both = args.Composite(state=args.StandardRestore(arrays), notes=args.JsonRestore())
+        _WithoutLateReads.from_now_on()
         try:
             found = self._manager.restore(step, args=both)
             for name in arrays.keys() | found.state.keys():
@@ -93,15 +98,18 @@ class Checkpoints:
                     raise ValueError(f"{name} has another shape")
         except Exception as error:  # whatever the formats below it raise for a damaged file
             _tell_once()
-            raise ModflowError(
-                f"the checkpoint in {self._folder} cannot be read, or is of another training; "
-                "remove that folder to begin again"
-            ) from error
+            raise self._unreadable() from error
         kept = [
             jax.device_put(found.state[name], leaf.sharding)
             for name, leaf in zip(sorted(found.state), leaves, strict=True)
         ]
         return step, jax.tree.unflatten(form, kept), found.notes
+
+    def _unreadable(self) -> ModflowError:
+        return ModflowError(
+            f"the checkpoint in {self._folder} cannot be read, or is of another training; "
+            "remove that folder to begin again"
+        )
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -111,6 +119,28 @@ class Checkpoints:
         """Take the folder away: the training has ended."""
         self.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _WithoutLateReads:
+    """Where one read fails, orbax closes the loop that it reads in; each of the others, in threads
+    of tensorstore's, then ends with a traceback on stderr, perhaps after the error was told.
+
+    Nothing but these is left unsaid.
+    """
+
+    def __init__(self, told: Callable[[Any], Any]) -> None:
+        self._told = told
+
+    def __call__(self, unraisable: Any) -> None:
+        error = unraisable.exc_value
+        if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed"):
+            self._told(unraisable)
+
+    @classmethod
+    def from_now_on(cls) -> None:
+        """In this process."""
+        if not isinstance(sys.unraisablehook, cls):
+            sys.unraisablehook = cls(sys.unraisablehook)
 
 
 def _tell_once() -> None:
