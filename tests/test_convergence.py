@@ -164,10 +164,10 @@ class TestFallsFasterThanAnyPower:
         steps = 1 / np.arange(4, 13)
         errors = np.exp(-0.8 / steps)
         assert estimate_order(steps, errors).interval[0] > 8
-        for wrong in (1, 2, 4):
+        for wrong in (1, 2, 3):
             assert estimate_order(steps, errors, wrong).verdict is FAIL
-        # The slopes come by, and so they may stay at it.
-        for near in (8.5, 9.5):
+        # The slopes come by or may, and so they may stay there.
+        for near in (6, 8, 10):
             assert estimate_order(steps, errors, near).verdict is INCONCLUSIVE
 
     def test_but_a_fall_while_a_peak_is_being_resolved_shows_nothing(self):

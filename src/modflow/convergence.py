@@ -145,10 +145,10 @@ def estimate_order(
     if good.size >= 3:
         posterior = posterior_of(h[good], e[good], None if u is None else u[good])
         order, interval = posterior.order, posterior.interval
-        dropped = good.size - posterior.window
-        for i in good[:dropped]:
+        slopes = pairwise_slopes(h[good], e[good])
+        for i in good[: -posterior.window]:
             why[int(i)] = "pre-asymptotic: no smooth expansion joins it to the finer points"
-        good = good[dropped:]
+        good = good[-posterior.window :]
         reason = (
             f"observed order {order:.2f}, 95% interval [{interval[0]:.2f}, {interval[1]:.2f}], "
             f"{good.size} step sizes"
@@ -159,7 +159,7 @@ def estimate_order(
                 expected,
                 h[good],
                 e[good],
-                dropped=dropped,
+                slopes=slopes,
                 unexplained=unexplained,
                 may_be_floor=bool(e[good[-1]] <= limit),
             )
@@ -206,7 +206,8 @@ def _validated(
     e = _vector("errors", errors)
     u = None
     if uncertainties is not None:
-        each = [uncertainties] * h.size if np.ndim(uncertainties) == 0 else uncertainties
+        one = not hasattr(uncertainties, "__len__") or np.shape(uncertainties) == ()
+        each = [uncertainties] * h.size if one else uncertainties
         u = _vector("uncertainties", cast(Numbers, each))
     for name, values in (("errors", e), ("uncertainties", u)):
         if values is not None and values.size != h.size:
@@ -234,7 +235,7 @@ def _validated(
 def _positive(expected: float) -> float:
     try:
         value = float(expected)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not (math.isfinite(value) and value > 0):
         raise ModflowError(f"expected must be a positive number, not {expected!r}.")
@@ -246,7 +247,7 @@ def _vector(name: str, values: Numbers) -> Array:
         if np.iscomplexobj(values):
             raise TypeError
         vector = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ModflowError(f"{name} must be a sequence of real numbers.") from error
     if vector.ndim != 1:
         raise ModflowError(f"{name} must be one-dimensional, not of shape {vector.shape}.")

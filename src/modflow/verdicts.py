@@ -23,19 +23,27 @@ have long settled, at 4/3 say, leave nothing: then 3/2 is excluded.
 Neither pass nor fail is given
 
 * with fewer than four usable points: three slopes are the least that show a trend and test it;
-* if the 95% interval is more than 1 wide: two integers fit, and the data show no order that could
-  support q or contradict it;
+* if the 95% interval is more than 3/2 wide: three half-integers fit, and the data show none that
+  could support q or contradict it;
 * if the slope of the finest two or of the finest three points is further from the order than
   1/2 and two standard deviations of the noise: extrapolation may choose between neighbouring
   half-integers but not overrule the data;
-* if the errors stop falling at a level that rounding does not explain; nor is fail given if the
-  99% interval has order 0 in it and rounding does explain the level.
+* if the errors stop falling at a level that rounding does not explain.
+
+Nor is fail given if the 99% interval reaches down to 1/4, the cell of order 0, and is below q, but
+
+* rounding explains the finest error: it may be a floor;
+* or no order shows (the observed one is below 1/4 or the 95% interval below 1/2, and that is more
+  than 1/4 wide), while the slope of the finest three points is more than 0.05 and two standard
+  deviations of the noise.  Where steps are so coarse that errors are as large as what is computed,
+  slopes of 0.1 or 0.3 come before convergence begins; errors that converge to another limit than 0
+  have slopes that vanish.
 
 The second and the third do not save a q that is not near anything seen: more than 1/2 beyond the
 99% interval and beyond the slopes of the finest two and three points with two standard deviations,
-while the slopes move away from q, and no coarse point had to be set aside.  Errors that fall like
-exp(-c/h), whose slopes grow for ever, have no order 2; but where slopes grow because coarse steps
-did not resolve the problem, a fall to order 2 may well follow.
+while the slopes move away from q, and have not come by it, not even at coarse points that are not
+used.  Errors that fall like exp(-c/h), whose slopes grow for ever, have no order 2; but where
+slopes grow because coarse steps did not resolve the problem, a fall to order 2 may well follow.
 
 In these comparisons of slopes the noise is the stated one and a relative one, the smaller of the
 fitted noise and the robust scatter of the slopes (from the median of the differences between
@@ -57,7 +65,8 @@ MIN_POINTS = 4
 _CELL = 0.25
 _APART = 0.125
 _LEFT_OVER_TAKEN = 3.0
-_MAX_WIDTH = 1.0
+_MAX_WIDTH = 1.5
+_STILL = 0.05
 _MAX_EXTRAPOLATION = 0.5
 _STRAY_SD, _DRIFT_SD = 2.0, 3.0
 
@@ -76,27 +85,28 @@ def judge(
     h: Array,
     e: Array,
     *,
-    dropped: int,
+    slopes: Array,
     unexplained: float | None,
     may_be_floor: bool,
 ) -> tuple[Verdict, str]:
     """Apply the rule of the module docstring to the points used, from coarse to fine.
 
-    `dropped` coarse points were set aside as pre-asymptotic. `unexplained` is the level at which
-    the errors stop falling, if rounding does not explain it; `may_be_floor` says that rounding
-    would explain the finest error.  Returns the verdict, and the end of its
+    `slopes` are those between neighbours, also at coarse points that are not used.  `unexplained`
+    is the level at which the errors stop falling, if rounding does not explain it; `may_be_floor`
+    says that rounding would explain the finest error.  Returns the verdict, and the end of its
     reason, which follows the observed order.
     """
     low, high = posterior.interval
     wide = high - low > _MAX_WIDTH
     inside = low >= expected - _CELL and high <= expected + _CELL
     probability = posterior.probability(expected)
+    come_by = slopes.min() <= expected <= slopes.max()
     if h.size < MIN_POINTS:
         doubt = f"; at least {MIN_POINTS} are needed"
     elif unexplained is not None:
         doubt = f"; the errors stop falling at {unexplained:.1e}, which rounding does not explain"
-    elif not dropped and _is_far(expected, posterior, h, e):
-        doubt = _floor_doubt(expected, posterior, may_be_floor)
+    elif not come_by and _is_far(expected, posterior, h, e):
+        doubt = _doubt_of_no_order(expected, posterior, h, e, may_be_floor)
     elif (stray := _stray_slope(posterior, h, e)) is not None:
         doubt = f"; the slope is {stray:.2f} at the fine end: refine, or state uncertainties"
     elif probability >= LEVEL and not wide:
@@ -114,7 +124,7 @@ def judge(
     elif wide:
         doubt = ": too wide to be an order"
     else:
-        doubt = _floor_doubt(expected, posterior, may_be_floor)
+        doubt = _doubt_of_no_order(expected, posterior, h, e, may_be_floor)
     if doubt:
         return Verdict.INCONCLUSIVE, doubt
     return Verdict.FAIL, f", excludes order {expected:g}"
@@ -126,11 +136,20 @@ def _beyond(expected: float, posterior: Posterior) -> float:
     return max(least - expected, expected - most)
 
 
-def _floor_doubt(expected: float, posterior: Posterior, may_be_floor: bool) -> str:
-    """A low order may be the beginning of a floor."""
+def _doubt_of_no_order(
+    expected: float, posterior: Posterior, h: Array, e: Array, may_be_floor: bool
+) -> str:
+    """Errors that hardly fall may have reached a floor, or not yet begun to converge."""
     least, most = posterior.sure
-    if least <= _CELL and expected > most and may_be_floor:
+    if least > _CELL or expected < most:
+        return ""
+    if may_be_floor:
         return "; the errors may be reaching a floor: state uncertainties"
+    low, high = posterior.interval
+    nothing = high - low > _CELL and (posterior.order <= _CELL or high < 0.5)
+    slope, sd = line(h[-3:], e[-3:], posterior.noise[-3:])
+    if nothing and slope > _STILL + _STRAY_SD * sd:
+        return "; the errors hardly fall, and have not settled: take smaller steps"
     return ""
 
 

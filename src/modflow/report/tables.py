@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -44,6 +45,12 @@ def slopes(study: ConvergenceStudy) -> list[float]:
     return [math.nan, *pairwise_slopes(sizes, errors)][: len(sizes)]
 
 
+def _width(table: Table) -> int:
+    """The columns of a terminal that it takes."""
+    wide = Console(width=1000)
+    return Measurement.get(wide, wide.options, table).maximum
+
+
 def study_view(study: ConvergenceStudy) -> RenderableType:
     """The table of step sizes, errors and slopes, and below it what follows from them."""
     foreseen = study.comparison is not None
@@ -67,6 +74,8 @@ def study_view(study: ConvergenceStudy) -> RenderableType:
         }
         note = marks.get(reasons.get(row.h, ""), reasons.get(row.h, ""))
         table.add_row(*(cells[name] for name in names), note)
+    if _width(table) > 80:
+        table.padding = (0, 1, 0, 0)  # or else a terminal of that width would lack the last column
     title = f"{study.method.numeric()} on {study.problem}"
     if study.batches is not None:
         title += f", {_order_of(study.batches)}"
