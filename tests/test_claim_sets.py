@@ -16,6 +16,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import sympy
 
 import modflow as mf
 from modflow.claims import (
@@ -543,6 +544,8 @@ def test_where_no_claim_is_quick_nothing_holds(
         (lambda: Evidence("exact", "x", "passed", "d"), "'passed' is none of pass, fail, inconcl"),
         (lambda: fact("x", True, "d", kind="proof"), "'proof' is none of exact, numeric"),
         (lambda: fact(5, True, "d"), "evidence 5: its text is a text, not 5"),
+        (lambda: fact("x", math.nan, "d"), "'x': it holds True, False or None, not nan"),
+        (lambda: fact("x", sympy.Symbol("b") > 0, "d"), "True, False or None, not b > 0"),
         (lambda: fact("x", True, None), "evidence 'x': its detail is a text, not None"),
         (lambda: fact("x", True, "d", data=[("a", 1)]), "its data is a dictionary, not"),
         (lambda: fact("x", True, "d", data={"a": float("nan")}), "has data that JSON has not"),

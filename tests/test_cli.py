@@ -598,7 +598,13 @@ def test_an_interrupted_verify_keeps_what_is_done(
     assert outcome.err == "modflow: interrupted; claims checked: 1 of 3\n"
     suite = ElementTree.parse(junit).getroot().find("testsuite")
     assert suite is not None
-    assert suite.get("tests") == "1"
+    assert (suite.get("tests"), suite.get("skipped")) == ("3", "2")
+    left = [case.find("skipped") for case in suite.findall("testcase")]
+    assert [None if one is None else one.get("message") for one in left] == [
+        None,
+        "not checked: interrupted",
+        "not checked: interrupted",
+    ]
     assert "1 of 3 claims have the verdict" in run("verify").out
 
 

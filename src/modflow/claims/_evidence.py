@@ -11,7 +11,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+import numpy as np
 import sympy
+from sympy.logic.boolalg import BooleanAtom
 
 from ..convergence import Numbers, estimate_order, finite_or_none
 from ..convergence import Verdict as Outcome
@@ -105,7 +107,13 @@ def fact(
     about: About = "printed",
     data: dict[str, Any] | None = None,
 ) -> Evidence:
-    """A finding that holds (True), does not (False) or cannot be told (None)."""
+    """A finding that holds (True), does not (False) or cannot be told (None).
+
+    Raises ModflowError for any other `holds`: NaN, and a relation that SymPy leaves open, count as
+    true in Python.
+    """
+    if not (holds is None or isinstance(holds, bool | np.bool_ | BooleanAtom)):
+        raise ModflowError(f"evidence {text!r}: it holds True, False or None, not {holds!r}")
     verdict = "inconclusive" if holds is None else "pass" if holds else "fail"
     return Evidence(kind, text, verdict, detail, about, data or {})
 

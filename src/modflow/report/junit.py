@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from ..claims import ClaimResult
+from ..claims import Claim, ClaimResult
 
 
-def junit_xml(results: Sequence[ClaimResult]) -> bytes:
-    """One test case a claim.
+def junit_xml(results: Sequence[ClaimResult], unchecked: Sequence[Claim] = ()) -> bytes:
+    """One test case a claim; `unchecked` are those that were not reached, which are skipped.
 
     It fails where the verdict is not the registry's, is an error where the claim's own code
     failed, and is skipped where the verdict on record is that nothing here can tell.
@@ -21,21 +21,14 @@ def junit_xml(results: Sequence[ClaimResult]) -> bytes:
     suite = ElementTree.Element(
         "testsuite",
         name="modflow verify",
-        tests=str(len(results)),
+        tests=str(len(results) + len(unchecked)),
         failures=str(len(failed)),
         errors=str(len(broken)),
-        skipped=str(len(unclear)),
+        skipped=str(len(unclear) + len(unchecked)),
         time=f"{sum(result.seconds for result in results):.3f}",
     )
     for result in results:
-        home = result.claim.home
-        case = ElementTree.SubElement(
-            suite,
-            "testcase",
-            classname="modflow.claims" if home is None else f"modflow.claims.{home.name}",
-            name=_xml(result.claim.id),
-            time=f"{result.seconds:.3f}",
-        )
+        case = _case(suite, result.claim, result.seconds)
         report = _xml("\n".join(f"{e.verdict}: {e.text}: {e.detail}" for e in result.evidence))
         if result.error is not None:
             ElementTree.SubElement(case, "error", message=_xml(result.error)).text = report
@@ -48,10 +41,26 @@ def junit_xml(results: Sequence[ClaimResult]) -> bytes:
                 message = f"inconclusive, as on record{decide}"
                 ElementTree.SubElement(case, "skipped", message=_xml(message))
             ElementTree.SubElement(case, "system-out").text = report
+    for claim in unchecked:
+        ElementTree.SubElement(
+            _case(suite, claim, 0), "skipped", message="not checked: interrupted"
+        )
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+
+
+def _case(suite: ElementTree.Element, claim: Claim, seconds: float) -> ElementTree.Element:
+    """The test case of a claim in this suite."""
+    home = claim.home
+    return ElementTree.SubElement(
+        suite,
+        "testcase",
+        classname="modflow.claims" if home is None else f"modflow.claims.{home.name}",
+        name=_xml(claim.id),
+        time=f"{seconds:.3f}",
+    )
 
 
 def _xml(text: str) -> str:
