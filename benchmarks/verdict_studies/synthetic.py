@@ -65,7 +65,8 @@ def floor(rng, kind):
     knee = t[pick(rng, met or [3])]
     size = level / knee**order
     form = pick(rng, ("flat", "erratic", "growing"))
-    base = level * ((t[-1] / t) ** -0.5 if form == "growing" else np.ones(t.size))
+    # Rounding grows with the number of steps, like a random walk.
+    base = level * ((knee / t) ** 0.5 if form == "growing" else np.ones(t.size))
     added = base if form == "flat" else base * rng.standard_normal(t.size)
     # Nobody says what a plateau far above rounding is: the accuracy of the reference, or the end
     # of convergence. The errors are the same, and the truths are not.
