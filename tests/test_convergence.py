@@ -316,6 +316,16 @@ class TestFloor:
 
 
 class TestCoarseEnd:
+    @pytest.mark.parametrize(
+        "errors", [(6.575, 5.654, 5.188, 4.687), (1.096, 0.9033, 0.7164, 0.5935)]
+    )
+    def test_errors_as_large_as_the_solution_decide_nothing(self, errors):
+        # Heavy ball (beta = 0.9) beside its flow of order 2 with h from 1/8, where 1 - beta is less.
+        found = estimate_order(0.5 ** np.arange(3, 7), errors, 2)
+        assert found.interval[1] < 0.5
+        assert found.verdict is INCONCLUSIVE
+        assert "hardly fall" in found.reason
+
     def test_a_sign_change_is_set_aside(self):
         steps = 0.1 * 0.5 ** np.arange(10)
         errors = steps**2 * np.abs(1 - steps / 0.026)
