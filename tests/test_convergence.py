@@ -320,9 +320,9 @@ class TestCoarseEnd:
         "errors", [(6.575, 5.654, 5.188, 4.687), (1.096, 0.9033, 0.7164, 0.5935)]
     )
     def test_errors_as_large_as_the_solution_decide_nothing(self, errors):
-        # Heavy ball (beta = 0.9) beside its flow of order 2 with h from 1/8, where 1 - beta is less.
+        # Heavy ball (beta = 0.9) beside its flow of order 2, with h from 1/8.
         found = estimate_order(0.5 ** np.arange(3, 7), errors, 2)
-        assert found.interval[1] < 0.5
+        assert found.order < 0.35
         assert found.verdict is INCONCLUSIVE
         assert "hardly fall" in found.reason
 

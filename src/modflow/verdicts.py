@@ -33,11 +33,11 @@ Neither pass nor fail is given
 Nor is fail given if the 99% interval reaches down to 1/4, the cell of order 0, and is below q, but
 
 * rounding explains the finest error: it may be a floor;
-* or no order shows (the observed one is below 1/4 or the 95% interval below 1/2, and that is more
-  than 1/4 wide), while the slope of the finest three points is more than 0.05 and two standard
-  deviations of the noise.  Where steps are so coarse that errors are as large as what is computed,
-  slopes of 0.1 or 0.3 come before convergence begins; errors that converge to another limit than 0
-  have slopes that vanish.
+* or no order shows (the observed one is below 1/4, or below 1/2 with 0 in the 99% interval, and the
+  95% interval is more than 1/4 wide), while the slope of the finest three points is more than 0.05
+  and two standard deviations of the noise.  Where steps are so coarse that errors are as large as
+  what is computed, slopes of 0.1 or 0.3 come before convergence begins; errors that converge to
+  another limit than 0 have slopes that vanish.
 
 The second and the third do not save a q that is not near anything seen: more than 1/2 beyond the
 99% interval and beyond the slopes of the finest two and three points with two standard deviations,
@@ -146,7 +146,8 @@ def _doubt_of_no_order(
     if may_be_floor:
         return "; the errors may be reaching a floor: state uncertainties"
     low, high = posterior.interval
-    nothing = high - low > _CELL and (posterior.order <= _CELL or high < 0.5)
+    order, vague = posterior.order, high - low > _CELL
+    nothing = vague and (order <= _CELL or (order < 0.5 and least <= 0))
     slope, sd = line(h[-3:], e[-3:], posterior.noise[-3:])
     if nothing and slope > _STILL + _STRAY_SD * sd:
         return "; the errors hardly fall, and have not settled: take smaller steps"
