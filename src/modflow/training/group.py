@@ -354,8 +354,10 @@ class Group:
 
         def matvec(v: Any) -> Any:
             direction = unflatten(jnp.asarray(np.ravel(v), flat.dtype))
-            found = product(parameters, statistics, own, direction)
-            return np.asarray(ravel_pytree(found)[0], float)
+            # Fetched first: operations one by one on arrays of several devices, while a program of
+            # all of them is under way, wait for each other for ever where processors are few.
+            found = jax.device_get(product(parameters, statistics, own, direction))
+            return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(found)], dtype=float)
 
         operator = LinearOperator(
             (flat.size, flat.size), matvec=matvec, rmatvec=matvec, dtype=float
