@@ -293,6 +293,17 @@ class TestFloor:
         for wrong in wrong_orders(2):
             assert estimate_order(steps, errors, wrong).verdict is not PASS
 
+    @pytest.mark.filterwarnings("error")
+    def test_errors_of_any_size(self):
+        steps = [0.1 / 2**i for i in range(5)]
+        for errors in ([4.9e152, 0.05, 0.025, 0.0125, 0.00625], [1e300, 1e-300, 1, 1e-300, 1e300]):
+            assert estimate_order(steps, errors, 2).verdict is not PASS
+
+    @pytest.mark.filterwarnings("error")
+    def test_orders_of_any_size(self):
+        for expected in (1e-300, 1e152, 1e306):
+            assert estimate_order(STEPS, STEPS**2, expected).verdict is FAIL
+
     def test_a_plateau_that_rounding_cannot_explain_never_passes(self):
         for scale, stated in ((1e4, None), (1, np.full(self.steps.size, 1e-12))):
             errors = scale * self.errors("flat")

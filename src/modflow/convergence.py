@@ -206,8 +206,8 @@ def _validated(
     e = _vector("errors", errors)
     u = None
     if uncertainties is not None:
-        one = not hasattr(uncertainties, "__len__") or np.shape(uncertainties) == ()
-        each = [uncertainties] * h.size if one else uncertainties
+        dimensions = getattr(uncertainties, "ndim", int(hasattr(uncertainties, "__len__")))
+        each = uncertainties if dimensions else [uncertainties] * h.size
         u = _vector("uncertainties", cast(Numbers, each))
     for name, values in (("errors", e), ("uncertainties", u)):
         if values is not None and values.size != h.size:

@@ -60,7 +60,8 @@ def _plateau_within(x: Array, y: Array, start: int) -> Plateau:
         if above.size == 2 or above[0] <= math.log(_ABOVE):
             break
         start += 1
-    level += math.log(math.sqrt(float(np.exp(2 * above).mean())))
+    top = float(above.max())  # the square of a ratio may be more than a float holds
+    level += top + math.log(float(np.exp(2 * (above - top)).mean())) / 2
     # Extended to the coarse end, or to the fine one, a line may leave what numbers can hold.
     levels: Array = np.exp(np.clip(level, -700.0, 700.0))
     return Plateau(start, float(levels[start]), levels)

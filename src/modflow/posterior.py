@@ -99,6 +99,7 @@ class Posterior:
 
     def probability(self, order: float) -> float:
         """Of this order, if it is a half-integer or else counts as one of them."""
+        order = min(order, 1e6)  # any beyond is as improbable, and squares may overflow
         candidates = np.arange(0.0, max(2.0, self.sure[1] + 2), 0.5)
         candidates = np.append(candidates[candidates != order], order)
         sd = np.hypot(self.sd, RESOLUTION)
