@@ -607,11 +607,13 @@ def _check_epoch() -> None:
 
     Libraries read it where nobody expects it: with one that is wrong SciPy cannot be imported.
     """
-    from .documents.epoch import build_time
-
-    build_time()
-    if os.environ.get("SOURCE_DATE_EPOCH") == "":
+    asked = os.environ.get("SOURCE_DATE_EPOCH")
+    if asked == "":
         del os.environ["SOURCE_DATE_EPOCH"]
+    elif asked is not None:
+        from .documents.epoch import build_time
+
+        build_time()
 
 
 def _refuse(message: str) -> Status:

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from .errors import ModflowError
 from .plateau import find_plateau
 from .posterior import Array, posterior_of
+from .slopes import pairwise_slopes
 from .verdicts import MIN_POINTS, Verdict, judge
 
 __all__ = ["OrderEstimate", "Verdict", "estimate_order", "pairwise_slopes"]
@@ -111,10 +112,10 @@ def estimate_order(
     """Estimate the order of convergence and compare it with the expected one.
 
     `step_sizes` are positive and strictly monotone, neither within 1e-9 of each other nor more than
-    a factor of 1e100 apart; `errors` are the errors at these, 0, inf and
-    nan being allowed and set aside.  `uncertainties`, if given, bound how far each error may be
-    off (rounding, the accuracy of the reference solution): one for each, or one for all.  The rule
-    is in the module docstring.
+    a factor of 1e100 apart; `errors` are the errors at these, 0, inf and nan being allowed and set
+    aside.  `uncertainties`, if given, bound how far each error may be off (rounding, the accuracy
+    of the reference solution): one for each, or one for all.  The rule is in the docstring of
+    `modflow.verdicts`.
 
     >>> slow = estimate_order([0.1, 0.05, 0.025, 0.0125], [1.0, 0.5, 0.2, 0.06], expected=2)
     >>> print(slow.verdict)
@@ -139,7 +140,7 @@ def estimate_order(
         why = {int(i): "the errors do not fall any more" for i in good[plateau.start :]}
     why |= _unusable(e, u)
     good = _others(why, h.size)
-    posterior, verdict = None, None if expected is None else Verdict.INCONCLUSIVE
+    verdict = None if expected is None else Verdict.INCONCLUSIVE
     reason = f"only {good.size} usable step sizes; at least {MIN_POINTS} are needed"
     order, interval, constant = math.nan, (math.nan, math.nan), math.nan
     if good.size >= 3:
@@ -164,7 +165,6 @@ def estimate_order(
                 may_be_floor=bool(e[good[-1]] <= limit),
             )
             reason += conclusion
-    if posterior is not None:
         passed = expected is not None and verdict is Verdict.PASS
         constant = posterior.constant(expected if expected is not None and passed else order)
     used = np.zeros(h.size, dtype=np.bool_)
@@ -261,15 +261,6 @@ def _others(why: dict[int, str], size: int) -> npt.NDArray[np.intp]:
 def finite_or_none(value: float) -> float | None:
     """As JSON has it, which knows no NaN and no infinity."""
     return float(value) if math.isfinite(value) else None
-
-
-def pairwise_slopes(h: Array, e: Array) -> Array:
-    """The slopes of log e against log h between neighbours; NaN beside an error that has no log."""
-    log_e = np.full(e.size, math.nan)
-    fine = np.isfinite(e) & (e > 0)
-    log_e[fine] = np.log(e[fine])
-    slopes: Array = np.diff(log_e) / np.diff(np.log(h))
-    return slopes
 
 
 def _rounding_limits(e: Array, u: Array | None) -> Array:

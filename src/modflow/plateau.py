@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .posterior import Array
+from .slopes import fitted_slope
 
-__all__ = ["Plateau", "find_plateau", "line"]
+__all__ = ["Plateau", "find_plateau"]
 
 _FLAT = 0.25
 _FALLING = 0.5
@@ -36,8 +37,8 @@ def find_plateau(h: Array, e: Array) -> Plateau | None:
     """The plateau at the fine end, if there is one; h and e run from coarse to fine."""
     for start in range(3, h.size - 1):
         before, tail = slice(start - 3, start), slice(start, None)
-        slope, _ = line(h[before], e[before], np.zeros(3))
-        flat, _ = line(h[tail], e[tail], np.zeros(h.size - start))
+        slope, _ = fitted_slope(h[before], e[before], np.zeros(3))
+        flat, _ = fitted_slope(h[tail], e[tail], np.zeros(h.size - start))
         steps = math.log(h[-1]) - np.log(h[before]).mean()
         gap = np.log(e[tail]).mean() - np.log(e[before]).mean() - slope * steps
         if flat <= _FLAT and slope >= _FALLING and gap >= math.log(_ABOVE):
@@ -65,10 +66,3 @@ def _plateau_within(x: Array, y: Array, start: int) -> Plateau:
     # Extended to the coarse end, or to the fine one, a line may leave what numbers can hold.
     levels: Array = np.exp(np.clip(level, -700.0, 700.0))
     return Plateau(start, float(levels[start]), levels)
-
-
-def line(h: Array, e: Array, noise: Array) -> tuple[float, float]:
-    """The least-squares slope of log e against log h, and its deviation for that noise of log e."""
-    dx = np.log(h) - np.log(h).mean()
-    total = float(dx @ dx)
-    return float(dx @ np.log(e)) / total, math.sqrt(float(dx**2 @ noise**2)) / total

@@ -127,10 +127,7 @@ def posterior_of(h: Array, e: Array, u: Array | None) -> Posterior:
     variances, relative = _noise_variances(e, u)
     # L is relative to h. The power of two rounds nothing, and keeps what follows from overflowing.
     log_prior, covariances = _expansions(np.ldexp(h, -round(x.mean() / math.log(2))))
-    covariances = np.repeat(covariances[..., None], len(relative), axis=-1)
-    for i in range(h.size):
-        covariances[i, i] += variances[i]
-    log_weight, mean, sd, level, slope = _regress(covariances, columns, windows)
+    log_weight, mean, sd, level, slope = _regress(covariances, variances, columns, windows)
     log_weight += log_prior[:, None]
     log_weight += _COARSE_LOG_DENSITY * (h.size - windows)[:, None, None]
     weight = np.exp(log_weight - log_weight.max())
@@ -228,20 +225,22 @@ def _features(h: Array, gamma: float, scales: Array) -> Array:
 
 
 def _regress(
-    covariances: Array, columns: Array, windows: npt.NDArray[np.intp]
+    covariances: Array, variances: Array, columns: Array, windows: npt.NDArray[np.intp]
 ) -> tuple[Array, Array, Array, Array, Array]:
     """Generalised least squares of columns = (1, x, y) for y ~ c + p x, on leading windows.
 
-    `covariances` are of shape (points, points, ...). Returns, for each window (first axis) and
-    covariance, the log evidence (c and p integrated out, up to a common constant), the mean and
-    deviation of p, and level and slope of c = level - slope * p.
+    `covariances` are of shape (points, points, expansions), and the `variances` of the noise, of
+    shape (points, noises), are added to them. Returns, for each window, expansion and noise, the
+    log evidence (c and p integrated out, up to a common constant), the mean and deviation of p, and
+    level and slope of c = level - slope * p.
     """
     # Cholesky's factor R, below it the columns times its inverse: as if they were more rows of it.
     # All covariances at a time; LAPACK would be called for each.
-    size, batch = len(columns), covariances.shape[2:]
-    rows = np.empty((size + 3, size, *batch))
-    rows[:size] = covariances
-    rows[size:] = columns.T.reshape(3, size, *(1 for _ in batch))
+    size = len(columns)
+    rows = np.empty((size + 3, size, covariances.shape[2], variances.shape[1]))
+    rows[:size] = covariances[..., None]
+    rows[range(size), range(size)] += variances[:, None]
+    rows[size:] = columns.T[..., None, None]
     for j in range(size):
         if j:
             rows[j:, j] -= np.einsum("ik...,k...->i...", rows[j:, :j], rows[j, :j])
@@ -256,7 +255,6 @@ def _regress(
     px, py, misfit = xx - cx**2 / cc, xy - cx * cy / cc, yy - cy**2 / cc
     mean = py / px
     misfit = np.maximum(misfit - py * mean, 0.0)
-    constant = (windows - 2) * math.log(2 * math.pi)
-    log_evidence = -log_det
-    log_evidence -= (np.log(cc * px) + misfit + constant.reshape(-1, *(1 for _ in batch))) / 2
+    constant = (windows - 2)[:, None, None] * math.log(2 * math.pi)
+    log_evidence = -log_det - (np.log(cc * px) + misfit + constant) / 2
     return log_evidence, mean, 1 / np.sqrt(px), cy / cc, cx / cc

@@ -55,8 +55,8 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 
-from .plateau import line
 from .posterior import FAIL_LEVEL, LEVEL, RESOLUTION, Array, Posterior
+from .slopes import fitted_slope
 
 __all__ = ["MIN_POINTS", "Verdict", "judge"]
 
@@ -136,6 +136,14 @@ def _beyond(expected: float, posterior: Posterior) -> float:
     return max(least - expected, expected - most)
 
 
+def _slope(
+    posterior: Posterior, h: Array, e: Array, start: int, end: int | None = None
+) -> tuple[float, float]:
+    """The slope of some points, counted from the finest one, and its deviation."""
+    part = slice(start, end)
+    return fitted_slope(h[part], e[part], posterior.noise[part])
+
+
 def _doubt_of_no_order(
     expected: float, posterior: Posterior, h: Array, e: Array, may_be_floor: bool
 ) -> str:
@@ -148,7 +156,7 @@ def _doubt_of_no_order(
     low, high = posterior.interval
     order, vague = posterior.order, high - low > _CELL
     nothing = vague and (order <= _CELL or (order < 0.5 and least <= 0))
-    slope, sd = line(h[-3:], e[-3:], posterior.noise[-3:])
+    slope, sd = _slope(posterior, h, e, -3)
     if nothing and slope > _STILL + _STRAY_SD * sd:
         return "; the errors hardly fall, and have not settled: take smaller steps"
     return ""
@@ -156,7 +164,7 @@ def _doubt_of_no_order(
 
 def _is_clearly_beside(expected: float, posterior: Posterior, h: Array, e: Array) -> bool:
     """Whether an order within the cell of the expected one is another one all the same."""
-    slope, sd = line(h[-2:], e[-2:], posterior.noise[-2:])
+    slope, sd = _slope(posterior, h, e, -2)
     taken = abs(posterior.order - slope) + sd
     return _beyond(expected, posterior) > max(_APART, _LEFT_OVER_TAKEN * taken)
 
@@ -165,7 +173,7 @@ def _is_far(expected: float, posterior: Posterior, h: Array, e: Array) -> bool:
     """Whether the slopes leave an expected order behind that is not near anything seen."""
     bounds = list(posterior.sure)
     for m in (2, 3):
-        slope, sd = line(h[-m:], e[-m:], posterior.noise[-m:])
+        slope, sd = _slope(posterior, h, e, -m)
         bounds += [slope - _STRAY_SD * sd, slope + _STRAY_SD * sd]
     beyond = max(min(bounds) - expected, expected - max(bounds))
     return beyond > _MAX_EXTRAPOLATION and _drifts_from(expected, posterior, h, e)
@@ -174,7 +182,7 @@ def _is_far(expected: float, posterior: Posterior, h: Array, e: Array) -> bool:
 def _stray_slope(posterior: Posterior, h: Array, e: Array) -> float | None:
     """A slope of the finest two or three points that does not go with the order."""
     for m in (2, 3):
-        slope, sd = line(h[-m:], e[-m:], posterior.noise[-m:])
+        slope, sd = _slope(posterior, h, e, -m)
         if abs(slope - posterior.order) > _MAX_EXTRAPOLATION + _STRAY_SD * sd:
             return slope
     return None
@@ -182,11 +190,10 @@ def _stray_slope(posterior: Posterior, h: Array, e: Array) -> float | None:
 
 def _drifts_from(expected: float, posterior: Posterior, h: Array, e: Array) -> bool:
     """Whether the slopes at the fine end are further off than those before them."""
-    noise = posterior.noise[-h.size :]
     for m, start in ((2, -3), (3, -5), (3, -h.size)):
-        before = slice(max(start, -h.size), 1 - m)  # up to the first of the finest m points
-        fine, fine_sd = line(h[-m:], e[-m:], noise[-m:])
-        coarse, coarse_sd = line(h[before], e[before], noise[before])
+        fine, fine_sd = _slope(posterior, h, e, -m)
+        # Up to the first of the finest m points.
+        coarse, coarse_sd = _slope(posterior, h, e, max(start, -h.size), 1 - m)
         growth = abs(fine - expected) - abs(coarse - expected)
         if growth > RESOLUTION + _DRIFT_SD * math.hypot(fine_sd, coarse_sd):
             return True
