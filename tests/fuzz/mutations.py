@@ -28,6 +28,17 @@ def damages(draw: st.DrawFn) -> Change:
     return damaged
 
 
+def damaged(content: bytes) -> SearchStrategy[bytes]:
+    """The file as it is after some damage."""
+    return damages().map(lambda change: change(content))
+
+
+@st.composite
+def perhaps_damaged(draw: st.DrawFn, content: bytes) -> bytes:
+    """The file, damaged one time in four."""
+    return draw(damaged(content)) if draw(st.integers(0, 3)) == 0 else content
+
+
 def _flipped(content: bytes, start: int, end: int, new: bytes) -> bytes:
     mask = new[0] if new else 1
     return content[:start] + bytes(b ^ mask for b in content[start:end]) + content[end:]
@@ -117,7 +128,7 @@ def json_files(document: Any) -> SearchStrategy[bytes]:
     return st.one_of(
         changed(document).map(lambda found: json.dumps(found).encode()),
         changed(document).map(lambda found: json.dumps(found).encode()),
-        damages().map(lambda change: change(sound)),
+        damaged(sound),
         st.sampled_from(
             [b"", b"null", b"[" * 100_000, b"\xff\xfe", b'{"a":1}{}', b"NaN", b"\xef\xbb\xbf{}"]
         ),

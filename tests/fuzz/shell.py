@@ -17,6 +17,8 @@ import pytest
 
 from modflow.schemas import NAMES, schema_text
 
+from .arguments import make_paths
+
 _TELLS_BESIDES = ("verify", "pdf")
 """Commands that show what they have found although a part of the request is wrong."""
 
@@ -41,18 +43,25 @@ class Shell:
 
     def new_folder(self) -> Path:
         """An empty folder, which becomes the current one; that of the case before is removed."""
-        self._remove()
+        self.close()
         self._count += 1
         self.folder = self._place / f"case-{self._count}"
         self.folder.mkdir()
         self._patch.chdir(self.folder)
         return self.folder
 
+    def among_paths(self) -> Path:
+        """A new folder with all that paths of arguments are about."""
+        make_paths(folder := self.new_folder())
+        return folder
+
+    def asked(self, arguments: list[str]) -> None:
+        """A command among these paths; what is checked is what holds of every answer."""
+        self.among_paths()
+        self(*arguments)
+
     def close(self) -> None:
         """Leave the folder and remove it."""
-        self._remove()
-
-    def _remove(self) -> None:
         if self.folder != self._place:
             self._patch.chdir(self._place)
             shutil.rmtree(self.folder)

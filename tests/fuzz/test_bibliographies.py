@@ -11,7 +11,7 @@ from modflow import ModflowError
 from modflow.documents.bibliography import Bibliography
 
 from .cases import cases
-from .mutations import damages, json_files
+from .mutations import damaged, damages, json_files
 
 BIBTEX = r"""
 @preamble{"\newcommand{\who}{Who}"}
@@ -85,8 +85,8 @@ def read(path: Path, style: Path | None = None) -> None:
 
 
 FILES = st.one_of(
-    st.tuples(st.just("a.bib"), damages().map(lambda change: change(BIBTEX.encode()))),
-    st.tuples(st.just("a.bib"), damages().map(lambda change: change(BIBTEX.encode()))),
+    st.tuples(st.just("a.bib"), damaged(BIBTEX.encode())),
+    st.tuples(st.just("a.bib"), damaged(BIBTEX.encode())),
     st.tuples(st.just("a.json"), json_files(CSL)),
     st.tuples(st.just("a.bib"), st.text('@book{a,=}"#\\ \n$1', max_size=30).map(str.encode)),
     st.tuples(st.sampled_from(["a.txt", "a.BIB", "a.Json", ".bib"]), st.just(BIBTEX.encode())),

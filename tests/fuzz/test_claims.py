@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -11,9 +10,9 @@ from hypothesis import strategies as st
 
 from modflow import claims
 
-from .arguments import command_lines, counts, make_paths, mostly, paths, wholes, words
+from .arguments import command_lines, counts, mostly, paths, wholes, words
 from .cases import cases
-from .mutations import damages
+from .mutations import perhaps_damaged
 from .shell import Shell
 
 MODULE = """\
@@ -100,15 +99,14 @@ def modules(draw: st.DrawFn) -> bytes:
     elif parts["body"] != SOUND["body"]:
         about = draw(st.sampled_from(["fact({}, True, 'b')", "fact('a', {}, 'b')", "{}"]))
         parts["body"] = "yield " + about.format(parts["body"])
-    source = MODULE.format(**parts).encode()
-    return draw(damages())(source) if draw(st.integers(0, 3)) == 0 else source
+    return draw(perhaps_damaged(MODULE.format(**parts).encode()))
 
 
 @cases("claims")
 def test_claims_of_others(count: int, explore: Callable[..., None], shell: Shell) -> None:
     def check(case: tuple[bytes, list[str]]) -> None:
         source, options = case
-        folder: Path = shell.new_folder()
+        folder = shell.new_folder()
         (folder / "mine.py").write_bytes(source)
         shell(
             *("verify", *options, "--claims", "mine.py", "--jobs", "1", "--junit", "x.xml"),
@@ -151,8 +149,7 @@ def test_verify(
     monkeypatch.setattr(claims, "CLAIMS", few)
 
     def check(arguments: list[str]) -> None:
-        folder: Path = shell.new_folder()
-        make_paths(folder)
+        folder = shell.among_paths()
         (folder / "mine.py").write_text(MODULE.format(**SOUND))
         (folder / "done" / "part").mkdir(parents=True)
         (folder / "done" / "part" / "config.json").write_text("{}")

@@ -21,7 +21,7 @@ from modflow.networks.data.reading import members
 
 from .arguments import texts
 from .cases import cases
-from .mutations import Change, damages
+from .mutations import Change, damaged, damages
 from .shell import Shell
 
 IMAGES = b"\0\0\x08\x03" + struct.pack(">3I", 20, 4, 4) + bytes(range(20)) * 16
@@ -53,13 +53,13 @@ def test_idx(count: int, explore: Callable[..., None], tmp_path: Path) -> None:
         path.write_bytes(content)
         refusal(lambda: read_idx(path), path)
 
-    damaged = damages().map(lambda change: change(IMAGES))
-    contents = damaged | HEADERS | st.binary(max_size=40)
+    broken = damaged(IMAGES)
+    contents = broken | HEADERS | st.binary(max_size=40)
     compressed = contents.map(lambda c: gzip.compress(c, mtime=0))
-    cut = st.builds(lambda change: change(gzip.compress(IMAGES, mtime=0)), damages())
+    cut = damaged(gzip.compress(IMAGES, mtime=0))
     explore(
         count,
-        st.tuples(st.just("x"), contents) | st.tuples(st.just("x.gz"), compressed | cut | damaged),
+        st.tuples(st.just("x"), contents) | st.tuples(st.just("x.gz"), compressed | cut | broken),
         check,
     )
 
@@ -72,11 +72,11 @@ def test_folders_of_images(count: int, explore: Callable[..., None], shell: Shel
         of_images, change = case
         folder = shell.new_folder()
         (folder / "data").mkdir()
-        for name, sound, damaged in (
+        for name, sound, hurt in (
             ("train-images-idx3-ubyte", IMAGES, of_images),
             ("train-labels-idx1-ubyte", LABELS, not of_images),
         ):
-            (folder / "data" / name).write_bytes(change(sound) if damaged else sound)
+            (folder / "data" / name).write_bytes(change(sound) if hurt else sound)
         shell(
             *("train", "--json", "--data", "mnist", "--data-dir", "data", "--train", "10"),
             *("--test", "5", "--width", "4", "--depth", "1", "--steps", "1", "--jobs", "1"),
@@ -136,6 +136,6 @@ def test_sequences(count: int, explore: Callable[..., None], tmp_path: Path) -> 
         refusal(lambda: parse_sequence(f"@{path}"), path)
 
     lists = st.lists(st.integers(0, 3).map(str) | texts).map(",".join)
-    damaged = damages().map(lambda change: change(b"0,1,2\n2,1,0,\n\n1\n"))
+    broken = damaged(b"0,1,2\n2,1,0,\n\n1\n")
     contents = lists.map(lambda text: text.encode(errors="surrogateescape"))
-    explore(count, st.tuples(lists, damaged | contents), check)
+    explore(count, st.tuples(lists, broken | contents), check)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from modflow.methods import METHODS
 
-from .arguments import command_lines, make_paths, numbers, paths, texts, wholes, words
+from .arguments import command_lines, numbers, paths, texts, wholes, words
 from .cases import cases
 from .shell import Shell
 
@@ -38,8 +38,4 @@ ASKED = command_lines(
 
 @cases("derive")
 def test_derive(count: int, explore: Callable[..., None], shell: Shell) -> None:
-    def check(arguments: list[str]) -> None:
-        make_paths(shell.new_folder())
-        shell(*arguments)
-
-    explore(count, ASKED, check)
+    explore(count, ASKED, shell.asked)

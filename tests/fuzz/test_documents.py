@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from modflow.documents import build, workers
 
-from .arguments import command_lines, make_paths, mostly, outs, paths, wholes, words
+from .arguments import command_lines, mostly, outs, paths, wholes, words
 from .cases import cases
-from .mutations import damages
+from .mutations import damages, perhaps_damaged
 from .shell import Shell
 
 MODULE = """\
@@ -72,8 +72,7 @@ def modules(draw: st.DrawFn) -> bytes:
         parts[name] = draw(st.sampled_from(ODD))
     if draw(st.booleans()):
         parts["body"] = draw(st.sampled_from(BODIES))
-    source = MODULE.format(**parts).encode()
-    return draw(damages())(source) if draw(st.integers(0, 3)) == 0 else source
+    return draw(perhaps_damaged(MODULE.format(**parts).encode()))
 
 
 class Here(workers.Workers):
@@ -108,8 +107,7 @@ def _here(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_documents_of_others(count: int, explore: Callable[..., None], shell: Shell) -> None:
     def check(case: tuple[bytes, list[str]]) -> None:
         source, arguments = case
-        folder: Path = shell.new_folder()
-        make_paths(folder)
+        folder = shell.among_paths()
         (folder / "mine.py").write_bytes(source)
         # Where none is named, all of `derivations` are built.
         for place in ("beside", "derivations"):

@@ -12,7 +12,7 @@ from modflow import cli_reproduce
 from modflow.schemas import NAMES
 from modflow.training.grids import GridResult
 
-from .arguments import command_lines, make_paths, odd_numbers, paths, texts, wholes, words
+from .arguments import command_lines, odd_numbers, paths, texts, wholes, words
 from .cases import cases
 from .shell import Shell
 
@@ -53,11 +53,7 @@ LIGHT = st.one_of(
 
 @cases("figure")
 def test_figure(count: int, explore: Callable[..., None], shell: Shell) -> None:
-    def check(arguments: list[str]) -> None:
-        make_paths(shell.new_folder())
-        shell(*arguments)
-
-    explore(count, FIGURE, check)
+    explore(count, FIGURE, shell.asked)
 
 
 @cases("reproduce")
@@ -70,17 +66,9 @@ def test_reproduce(
     # What it trains takes minutes; what is asked for is judged before.
     monkeypatch.setattr(cli_reproduce, "train_here", interrupted)
 
-    def check(arguments: list[str]) -> None:
-        make_paths(shell.new_folder())
-        shell(*arguments)
-
-    explore(count, REPRODUCE, check)
+    explore(count, REPRODUCE, shell.asked)
 
 
 @cases("light")
 def test_light_commands(count: int, explore: Callable[..., None], shell: Shell) -> None:
-    def check(arguments: list[str]) -> None:
-        make_paths(shell.new_folder())
-        shell(*arguments)
-
-    explore(count, LIGHT, check)
+    explore(count, LIGHT, shell.asked)

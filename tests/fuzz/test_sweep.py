@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from hypothesis import strategies as st
 
 from .arguments import (
     command_lines,
     grids,
-    make_paths,
     mostly,
     numbers,
     odd_numbers,
@@ -74,8 +72,7 @@ def bounded(arguments: list[str]) -> list[str]:
 @cases("sweep")
 def test_sweep(count: int, explore: Callable[..., None], shell: Shell) -> None:
     def check(arguments: list[str]) -> None:
-        folder: Path = shell.new_folder()
-        make_paths(folder)
+        folder = shell.among_paths()
         for name, content in SEQUENCES.items():
             (folder / name).write_bytes(content)
         shell(*bounded(arguments))

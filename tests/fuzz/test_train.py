@@ -10,7 +10,6 @@ from .arguments import (
     command_lines,
     counts,
     grids,
-    make_paths,
     mostly,
     numbers,
     outs,
@@ -68,7 +67,7 @@ ASKED = command_lines(
 @cases("train")
 def test_train(count: int, explore: Callable[..., None], shell: Shell) -> None:
     def check(arguments: list[str]) -> None:
-        make_paths(shell.new_folder())
+        shell.among_paths()
         alone = () if {"--dask", "--hosts"} & set(arguments) else ("--jobs", "1")
         # Where results go is made before the data are looked for.
         shell(*arguments, *alone, writes=["runs", *outs(arguments)])
